@@ -1,0 +1,22 @@
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+SEEDS ?= 1000
+
+.PHONY: build run test kafka simulate simulate-mutants sanitize lint clean
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install -q --upgrade pip "setuptools>=77" wheel "cython>=3.1,<4" "numpy>=2"
+	$(VENV)/bin/pip install -q "confluent-kafka>=2.6" "msgspec>=0.19" "tqdm>=4.66" "pytest>=8" "pytest-benchmark>=5" \
+		"hypothesis>=6.100" "mypy>=1.13" "ruff>=0.8"
+	touch $@
+
+# The sources are compiled in place, so that .venv's python sees them from the checkout; `pip install .` makes a wheel of the same.
+$(VENV)/.built: $(VENV)/.installed setup.py $(shell find ext processor -name '*.pyx' -o -name '*.pxd')
+	$(PY) setup.py -q build_ext --inplace --parallel 4
+	$(VENV)/bin/pip install -q --no-build-isolation --no-deps -e .
+	touch $@
+
+build: $(VENV)/.built

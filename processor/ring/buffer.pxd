@@ -1,0 +1,35 @@
+"""The ring: preallocated slots and one sequence a stage, each stage following the one before it."""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from processor.layout cimport Slot
+from processor.ring.sequence cimport Sequence, Waiter
+
+cdef enum:
+    STAGE_PUBLISHED = 0           # moved by the producer (gateway)
+    STAGE_DURABLE = 1             # moved by the journaler, when the journal has acknowledged
+    STAGE_APPLIED = 2             # moved by the business logic; behind it a slot is free again
+    STAGES_MAX = 4
+
+cdef class Ring:
+    cdef char* memory
+    cdef readonly uint32_t slot_bytes
+    cdef readonly uint64_t capacity
+    cdef readonly uint64_t reserved       # slots kept back for control events
+    cdef readonly int stages
+    cdef uint64_t mask
+    cdef Sequence* sequences              # [stages]: positions, counted from 0 since this ring was made
+    cdef Waiter* waiters                  # [stages]: of the thread that moves this stage; advance wakes the one behind
+    cdef size_t memory_bytes
+
+    cdef inline Slot* slot(self, uint64_t position) noexcept nogil:
+        return <Slot*>(self.memory + (position & self.mask) * self.slot_bytes)
+
+    # Slots that the producer may fill from its position on; without the reserved ones unless `control`.
+    cdef uint64_t free_slots(self, bint control) noexcept nogil
+    # The same, but not past the end of the memory, so that the run is contiguous.
+    cdef uint64_t free_run(self, bint control) noexcept nogil
+    # Slots that `stage` may take from `position` on, contiguous in memory, at most `most`.
+    cdef uint64_t available_run(self, int stage, uint64_t position, uint64_t most) noexcept nogil
+    # Moves a stage's sequence to `position` and wakes the thread behind it.
+    cdef void advance(self, int stage, uint64_t position) noexcept nogil
