@@ -1,0 +1,144 @@
+"""`python -m bench crash`: kill -9 at random moments while a workload runs, restart, the client goes on; nothing lost or doubled.
+
+Moments are drawn over the whole workload. A third of them waits, from its moment on, until a block is handed to the journal and not yet
+acknowledged, one in five until a child writes a snapshot: both are read from the counter page, which survives the kill, and what
+the page says AFTER the kill is what is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import journals
+from bench.audit import audit
+from bench.service_process import ServiceProcess
+from bench.workload import KNOWN_HASHES, ReportHasher, load_slots
+from processor.client import Client
+from processor.counters import Counters
+
+APPLICATION = "processor.apps.exchange:app"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workload", required=True, metavar="FILE[.gz]")
+    parser.add_argument("--through", required=True, choices=("embedded", "kafka"))
+    parser.add_argument("--kills", type=int, default=20, metavar="N")
+    parser.add_argument("--kill", choices=("service", "broker"), default="service")
+    parser.add_argument("--seed", type=int, default=1, metavar="N")
+    parser.add_argument("--keep", metavar="DIR", help="leaves journal and snapshots there")
+
+
+class Killer:
+    """Kills at the drawn moments, restarts, and keeps count of what was going on."""
+
+    def __init__(self, service: ServiceProcess, victim: Any, messages: int, kills: int, seed: int) -> None:
+        self.service, self.victim = service, victim
+        self.random = random.Random(seed)
+        self.page = str(service.snapshots / "counters")
+        moments = sorted(self.random.randrange(messages // 50, messages * 49 // 50) for _ in range(kills))
+        kinds = ["snapshot" if k % 5 == 2 else "in flight" if k % 3 == 0 else "any" for k in range(kills)]
+        self.plan = list(zip(moments, kinds, strict=True))
+        self.kills = self.in_flight = self.in_snapshot = 0
+        self.recoveries_s: list[float] = []
+        self.error: BaseException | None = None
+
+    def run(self, answered: Any, done: threading.Event) -> None:
+        """The killer's thread; `answered()` tells how many messages were answered so far."""
+        try:
+            for moment, kind in self.plan:
+                while answered() < moment and not done.wait(0.0005):
+                    continue
+                if done.is_set():
+                    break
+                self._await(kind, done)
+                self._kill()
+        except BaseException as error:
+            self.error = error
+
+    def _await(self, kind: str, done: threading.Event) -> None:
+        """Polls the page until what `kind` names goes on, for at most two seconds."""
+        deadline = time.monotonic() + 2
+        while kind != "any" and time.monotonic() < deadline and not done.is_set():
+            page = Counters.read(self.page)
+            if page["snapshot_running"] if kind == "snapshot" else page["handed"] > page["durable"]:
+                return
+
+    def _kill(self) -> None:
+        self.victim.kill()
+        page = Counters.read(self.page)
+        self.kills += 1
+        self.in_flight += page["handed"] > page["durable"]
+        self.in_snapshot += bool(page["snapshot_running"])
+        started = time.monotonic()
+        self.victim.start()
+        self.recoveries_s.append(round(time.monotonic() - started, 3))
+        print(f"kill {self.kills} at sequence {page['applied']}: handed {page['handed']}, durable {page['durable']}, "
+              f"snapshot {'running' if page['snapshot_running'] else 'no'}; back after {self.recoveries_s[-1]} s",
+              file=sys.stderr)
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.kill == "broker" and arguments.through != "kafka":
+        raise ValueError("--kill broker goes with --through kafka")
+    slots, name = load_slots(arguments.workload)
+    with tempfile.TemporaryDirectory() as temporary, journals.fresh(arguments.through, arguments.keep) as journal:
+        directory = Path(arguments.keep or temporary)
+        address = f"unix:{temporary}/socket"
+        options = ("--snapshot-every", str(max(1, len(slots) // 40)), "--window", "8192")
+        with ServiceProcess(APPLICATION, journal=journal.url, listen=address, snapshots=directory / "snapshots",
+                            options=options) as service:
+            service.start()
+            victim = service if arguments.kill == "service" else journal.broker
+            killer = Killer(service, victim, len(slots), arguments.kills, arguments.seed)
+            hasher = ReportHasher()
+            heard = Heard(len(slots), hasher)
+            done = threading.Event()
+            thread = threading.Thread(target=killer.run, args=(lambda: heard.answered, done))
+            started = time.monotonic()
+            with Client(address, timeout_s=120, reconnect_s=120) as client:
+                thread.start()
+                try:
+                    client.stream(slots, heard)
+                finally:
+                    done.set()
+                    thread.join()
+            seconds = time.monotonic() - started
+            if killer.error is not None:
+                raise killer.error
+            code = service.stop()
+            if code:
+                raise RuntimeError(f"the service ended with exit code {code}: {service.lines[-3:]}")
+        lost, doubled, events = audit(journal.url, heard.sequences)
+    sha256 = hasher.hexdigest()
+    known = KNOWN_HASHES.get(name)
+    enough = killer.in_flight * 4 >= killer.kills and (arguments.kill == "broker" or killer.in_snapshot >= 1)
+    return {
+        "ok": lost == 0 and doubled == 0 and killer.kills == arguments.kills and enough and known in (None, sha256),
+        "kills": killer.kills, "kills_in_flight": killer.in_flight, "kills_in_snapshot": killer.in_snapshot,
+        "events": events, "lost": lost, "doubled": doubled, "recoveries_s": killer.recoveries_s, "sha256": sha256,
+        "messages": len(slots), "seconds": round(seconds, 3), "journal": journal.url, "kill": arguments.kill,
+    }
+
+
+class Heard:
+    """What the client was answered: the reports' hash, and the sequence that each request was applied at."""
+
+    def __init__(self, messages: int, hasher: ReportHasher) -> None:
+        self.sequences = np.zeros(messages + 1, np.uint64)
+        self.answered = 0
+        self._hasher = hasher
+
+    def __call__(self, frames: Any) -> None:
+        """Takes whole reply frames, in the order of their requests."""
+        requests, sequences = self._hasher.feed(frames)
+        self.sequences[requests] = sequences
+        self.answered = int(requests[-1]) if len(requests) else self.answered
