@@ -64,10 +64,8 @@ def copy_of(sessions: Sessions) -> Sessions:
 
 def test_each_request_gets_its_verdict() -> None:
     sessions = small_table()
-    assert [sessions.decide(3, request) for request in range(8)] == [
-        Verdict.TOO_OLD, Verdict.TOO_OLD, Verdict.TOO_OLD, Verdict.REPEAT, Verdict.REPEAT, Verdict.REPEAT, Verdict.APPLY,
-        Verdict.GAP,
-    ]  # fmt: skip
+    expected = [Verdict.TOO_OLD] * 3 + [Verdict.REPEAT] * 3 + [Verdict.APPLY, Verdict.GAP]
+    assert [sessions.decide(3, request) for request in range(8)] == expected
     assert sessions.decide(9, 1) == Verdict.UNKNOWN
     assert sessions.decide(0, 1) == Verdict.UNKNOWN
     assert sessions.decide(1, 1) == Verdict.GONE
@@ -164,7 +162,8 @@ def test_misuse_is_an_error_and_changes_nothing() -> None:
         sessions.append_frame(frame(11, 5))
     assert sessions.export() == before
     sessions.begin_request(3, 6, 99)
-    for wrong in (b"", b"short", frame(99, 7), frame(98, 6), frame(99, 6)[:-8], frame(99, 6) + b"12345678", b"x" * 200_000):
+    whole = frame(99, 6)
+    for wrong in (b"", b"short", frame(99, 7), frame(98, 6), whole[:-8], whole + b"12345678", b"x" * 200_000):
         with pytest.raises(ValueError):
             sessions.append_frame(wrong)
     for forbidden in (sessions.export, sessions.hash64, lambda: sessions.load(before)):
@@ -195,7 +194,7 @@ def test_the_export_has_this_layout() -> None:
 
 
 def test_two_histories_of_one_state_export_the_same_bytes() -> None:
-    one, two = Sessions(window=2, kept_bytes_max=96, sessions_max=50), Sessions(window=2, kept_bytes_max=96, sessions_max=50)
+    one, two = (Sessions(window=2, kept_bytes_max=96, sessions_max=50) for _ in range(2))
     for sessions in (one, two):
         for number in range(1, 41):
             sessions.open_session(token(number), 0, number)

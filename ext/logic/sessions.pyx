@@ -1,4 +1,6 @@
-"""The session table (see sessions.pxd for the contract of the calls without the GIL, sessions.pyi for the Python face). Exports are session_export.pyx.
+"""The session table (see sessions.pxd for the contract of the calls without the GIL, sessions.pyi for the Python face).
+
+Exports are session_export.pyx.
 """
 
 import hashlib
@@ -275,7 +277,8 @@ cdef class Sessions:
         if self.current != NULL:
             raise ValueError(f"request {self.current.stored.last} of session {self.current.id} is not finished")
         if sequence == 0 or (self.newest != NULL and sequence <= self.newest.last_sequence):
-            raise ValueError(f"sequences rise: expected more than {self.newest.last_sequence if self.newest else 0}, got {sequence}")
+            least = self.newest.last_sequence + 1 if self.newest else 1
+            raise ValueError(f"sequences rise: expected {least} or more, got {sequence}")
         return 0
 
     def decide(self, uint32_t session, uint64_t request):

@@ -3,9 +3,9 @@ from processor.logic.verdict import Verdict
 class Sessions:
     """The session table. Sequences given to begin_request and open_session must rise; one thread only.
 
-    `window`: requests in flight, 1 to 1,048,576. `kept_bytes_max`: bytes of stored frames, each session, 0 to 2^31 - 1; a session
-    takes at most twice that, and only as much as it uses. `sessions_max`: sessions open at once, 1 to 2^24.
-    Raises WrongUse for any other value.
+    `window`: requests in flight, 1 to 2^20. `kept_bytes_max`: bytes of stored frames, each session, 0 to 2^31 - 1; a
+    session's memory is at most twice that, and grows with what it uses. `sessions_max`: sessions open at once, 1 to
+    2^24. Raises WrongUse for any other value.
     """
 
     window: int
@@ -35,7 +35,7 @@ class Sessions:
     def evict_session(self, session: int, last_sequence: int) -> bool:
         """Forgets a session if its last event is still this one; whether it did."""
     def eviction_candidate(self, spare: int) -> tuple[int, int]:
-        """(session, its last event's sequence) of the longest idle, when more than sessions_max - spare are open; else (0, 0)."""
+        """(session, its last event's sequence) of the longest idle, if more than sessions_max - spare are open; or (0, 0)."""
     def last(self, session: int) -> int:
         """The session's highest applied request; 0 for an unknown one."""
     def session_ids(self) -> list[int]:

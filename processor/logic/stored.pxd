@@ -118,7 +118,9 @@ cdef inline int stored_append(Stored* stored, const char* frame, uint32_t frame_
     """
     cdef const Reply* reply = <const Reply*>frame
     cdef Reply* copy
-    if frame_bytes < REPLY_HEADER_BYTES or frame_bytes != REPLY_HEADER_BYTES + padded8(reply.length) or reply.request != stored.last:
+    if frame_bytes < REPLY_HEADER_BYTES or frame_bytes != REPLY_HEADER_BYTES + padded8(reply.length):
+        return STORED_NO_FRAME
+    if reply.request != stored.last:
         return STORED_NO_FRAME
     while stored.first <= stored.last and stored.total - stored_from(stored) + frame_bytes > bytes_max:
         stored.first += 1
