@@ -48,3 +48,6 @@ cdef class LeaderLog:
     # before the next on_ack.
     cdef int on_ack(self, int64_t offset, int64_t next_offset, uint32_t count) noexcept nogil
     cdef int look(self, int64_t offset, int64_t next_offset, const BlockHeader* header) noexcept nogil
+
+# The 64 bytes of a header that came from Python, valid as long as the object is; ValueError for another length.
+cdef const BlockHeader* header_of(bytes header) except NULL
