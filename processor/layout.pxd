@@ -116,7 +116,7 @@ cdef struct BlockHeader:
     uint16_t kind
     int64_t epoch_offset          # where the claim of this epoch stands; -1 in a claim itself
     uint64_t epoch_writer         # the claim's random writer id; in a claim its own
-    uint64_t first_sequence       # of a block; 0 in a claim
+    uint64_t first_sequence       # of a block; in a claim the journal's id (its own writer id when it is the first)
     uint32_t count                # slots; 0 in a claim
     uint32_t slot_bytes
     uint64_t fingerprint          # of the schema
