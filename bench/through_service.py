@@ -7,4 +7,4 @@ from typing import Any
 
 
 def through_service(args: argparse.Namespace) -> dict[str, Any]:
-    raise NotImplementedError(f"--through {args.through} needs the service, which is not wired in yet: use --through logic")
+    raise NotImplementedError(f"--through {args.through} needs the service, not wired in yet: use --through logic")

@@ -1,6 +1,6 @@
-"""Published matching workloads: read a file, turn it into slots of the exchange, and hash the report stream that comes back.
+"""Published matching workloads: read a file, make slots of it, and hash the report stream that comes back.
 
-    file: | magic u64 | version u32 | count u32 |  then 40 bytes a message (MESSAGE)
+file: | magic u64 | version u32 | count u32 |  then 40 bytes a message (MESSAGE)
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 def read_workload(path: str | Path) -> Messages:
-    """The messages of FILE or FILE.gz: shape (n,), dtype MESSAGE. Raises ValueError for a file that is no workload, OSError."""
+    """The messages of FILE or FILE.gz: shape (n,), dtype MESSAGE. Raises ValueError for any other file, OSError."""
     data = Path(path).read_bytes()
     if data[:2] == b"\x1f\x8b":
         data = gzip.decompress(data)
@@ -54,7 +54,10 @@ def read_workload(path: str | Path) -> Messages:
         raise ValueError(f"{path}: {count} messages do not have {len(data)} bytes; the file is cut or has a tail")
     messages = np.frombuffer(data, MESSAGE, count, FILE_HEAD.itemsize)
     if count and messages["type"].max() > 2:
-        raise ValueError(f"{path}: message {int(messages['type'].argmax())} is neither new (0), cancel (1) nor modify (2)")
+        at = int(messages["type"].argmax())
+        raise ValueError(
+            f"{path}: message {at} is neither new (0), cancel (1) nor modify (2), but {messages['type'][at]}"
+        )
     return messages
 
 
@@ -66,8 +69,8 @@ def known_sha256(path: str | Path) -> str | None:
 def to_slots(messages: Messages, symbol: int = 0) -> Bytes:
     """Slots of the exchange, shape (n, slot_bytes), uint8: session 1, requests and sequences from 1, time 0.
 
-    A client overwrites session and request, the journaler sequence and time. The side of a cancel or a modify is left out: it is
-    that of the order.
+    A client overwrites session and request, the journaler sequence and time. The side of a cancel or a modify is left
+    out: it is that of the order.
     """
     schema = app.schema
     slots = np.zeros((len(messages), schema.slot_bytes), np.uint8)

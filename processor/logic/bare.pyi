@@ -15,7 +15,7 @@ class Bare:
     def __init__(self, app: App, state: NativeState | None = None) -> None:
         """`state`: one to go on with, else a fresh one. Raises WrongUse unless all handlers are native."""
     def run(self, slots: np.ndarray[Any, np.dtype[np.uint8]]) -> int:
-        """Applies slots (shape (n * slot_bytes,), uint8, contiguous) without the GIL; returns the bytes of reply frames they gave.
+        """Applies slots (shape (n * slot_bytes,), uint8, contiguous); returns how many bytes of reply frames they gave.
 
         Raises Halted when a handler fails, WrongUse for an unknown type.
         """

@@ -1,8 +1,9 @@
 """An exchange: limit order books by price-time priority, native handlers. `processor run processor.apps.exchange:app`
 
-The outputs mirror the published report kinds 0 to 5 (an output's number is its kind and one). Prices are whole ticks, any i64;
-quantities 1 to 2^32 - 1; side 0 buys, 1 sells; an id is unique among the live orders of its symbol, and may be used again after. An
-event with a quantity of 0, with another side, or with the id of a live order is rejected and changes nothing.
+The outputs mirror the published report kinds 0 to 5 (an output's number is its kind and one). Prices are whole ticks,
+any i64; quantities 1 to 2^32 - 1; side 0 buys, 1 sells; an id is unique among the live orders of its symbol, and may be
+used again after. An event with a quantity of 0, with another side, or with the id of a live order is rejected and
+changes nothing.
 """
 
 from processor.app import App

@@ -9,4 +9,4 @@ class Exchange(NativeState):
     def export(self) -> bytes:
         """16 bytes of head, then 24 an order (`processor.apps.exchange.exported.ORDER`), in price-time order."""
     def load(self, data: bytes) -> None:
-        """Replaces all books by those of an export; raises ValueError for bytes that are none, and then changes nothing."""
+        """Replaces all books by those of an export; raises ValueError for any other bytes, then nothing changes."""
