@@ -61,7 +61,9 @@ def replies(frames: bytes) -> list[list[Output]]:
             out[-1].append(("reject", {"reason": payload.decode()}))
         else:
             declared = exchange.app.schema.outputs[int(head["type"])]
-            out[-1].append((declared.name, declared.unpack(payload)))
+            values = declared.unpack(payload)
+            assert declared.pack(values) == payload, "an output's padding is zero"
+            out[-1].append((declared.name, values))
         at += REPLY.itemsize + -(-len(payload) // 8) * 8
         assert bool(head["flags"] & 1) == (at == len(frames) or np.frombuffer(frames, REPLY, 1, at)[0]["index"] == 0)
     return out

@@ -1,11 +1,12 @@
 """The occupied price levels of one symbol, in order: a tree of 64-way nodes over the price's bits, six bits a step.
 
     price ^ 2^63 = | ... | bits 12-17 | bits 6-11 | bits 0-5 |        a leaf: 64 adjacent prices, a bit and a level for each
-                            slot in the node of height 2, 1, and 0    height h: 64 nodes of height h - 1
+                            slot in the node of height 2, 1, and 0    height h > 0: its slot is bits 6h to 6h + 5, a child for each
 
-The tree is only as high as the occupied prices are far apart: 4,096 ticks need two steps, all 64-bit prices eleven. The next
-occupied price is a bit scan, within a leaf nearly always. Bids and asks share the tree: a resting book is never crossed, so every
-occupied price below the best bid is a bid and every one above the best ask is an ask.
+Every node but a leaf has two children at least: steps that would decide nothing are left out (as in a Patricia tree). So the tree is
+only as high as the occupied prices differ, 4,096 adjacent ticks need two steps, and a lone far price costs a leaf and a node at most. The
+next occupied price is a bit scan, within a leaf nearly always. Bids and asks share the tree: a resting book is never crossed, so
+every occupied price below the best bid is a bid and every one above the best ask is an ask.
 
 A level's handle is its leaf's number times 64 plus its slot in it.
 """
@@ -21,7 +22,7 @@ cdef extern from * nogil:
 cdef enum:
     NODE_CHUNK_BITS = 8           # 256 nodes, 144 KiB a chunk
     NODES_MAX = 0x2000000         # 2^25, so that a handle and a side fit into 32 bits
-    NODES_FOR_A_LEVEL = 24        # most nodes that one new level can take: ten above the old root, eleven below the new one
+    NODES_FOR_A_LEVEL = 2         # most nodes that one new level can take: where its path leaves the tree, and its leaf
 
 cdef struct Level:
     uint32_t first                # order with the highest time priority
@@ -35,8 +36,9 @@ cdef struct Node:
     uint64_t occupied             # a bit for each slot in use; the other slots hold garbage
     uint64_t prefix               # the bits of the price above those that this node decides
     uint32_t parent               # NONE: the root
+    uint32_t slot                 # which of the parent's children this is
     uint32_t height
-    uint32_t reserved[10]
+    uint32_t reserved[9]
     Slots slots
 
 
@@ -61,83 +63,93 @@ cdef inline uint64_t prefix_above(uint64_t bits, uint32_t height) noexcept nogil
     return bits >> (6 * (height + 1)) if height < 10 else 0
 
 
-cdef inline uint32_t node_take(Pool* nodes, uint64_t prefix, uint32_t parent, uint32_t height) noexcept nogil:
+cdef inline uint32_t slot_of(uint64_t bits, uint32_t height) noexcept nogil:
+    return <uint32_t>(bits >> (6 * height)) & 63
+
+
+cdef inline uint32_t node_take(Pool* nodes, uint64_t prefix, uint32_t height) noexcept nogil:
     cdef uint32_t index = pool_take(nodes, NULL if nodes.free_first == NONE else node_at(nodes, nodes.free_first))
     cdef Node* node = node_at(nodes, index)
     node.occupied = 0
     node.prefix = prefix
-    node.parent = parent
     node.height = height
     return index
+
+
+cdef inline void node_link(Pool* nodes, uint32_t* root, uint32_t parent, uint32_t slot, uint32_t child) noexcept nogil:
+    """Makes `child` the one in the parent's slot, or the root if there is no parent."""
+    cdef Node* above
+    node_at(nodes, child).parent = parent
+    node_at(nodes, child).slot = slot
+    if parent == NONE:
+        root[0] = child
+        return
+    above = node_at(nodes, parent)
+    above.occupied |= (<uint64_t>1) << slot
+    above.slots.children[slot] = child
+
+
+cdef inline uint32_t node_split(Pool* nodes, uint32_t* root, uint32_t index, uint64_t bits) noexcept nogil:
+    """A node in place of this one, with it as a child, at the height where these bits and its prefix part."""
+    cdef Node* node = node_at(nodes, index)
+    cdef uint64_t own = node.prefix << (6 * (node.height + 1))     # a node of height 10 fits all bits, so the shift is below 64
+    cdef uint32_t height = <uint32_t>(63 - leading_zeros(own ^ bits)) // 6
+    cdef uint32_t branch = node_take(nodes, prefix_above(bits, height), height)
+    node_link(nodes, root, node.parent, node.slot, branch)
+    node_link(nodes, root, branch, slot_of(own, height), index)
+    return branch
 
 
 cdef inline uint32_t ladder_add(Pool* nodes, uint32_t* root, int64_t price) noexcept nogil:
     """The handle of the price's level, made (both ends NONE) if it is not there. NODES_FOR_A_LEVEL must have been reserved."""
     cdef uint64_t bits = bits_of_price(price)
     cdef uint32_t index = root[0]
-    cdef uint32_t child
+    cdef uint32_t leaf
     cdef uint32_t slot
-    cdef uint64_t bit
     cdef Node* node
     if index == NONE:
-        index = root[0] = node_take(nodes, prefix_above(bits, 0), NONE, 0)
+        index = node_take(nodes, prefix_above(bits, 0), 0)
+        node_link(nodes, root, NONE, 0, index)
     node = node_at(nodes, index)
-    while node.prefix != prefix_above(bits, node.height):
-        # The price lies outside: a root above the root.
-        child = index
-        index = root[0] = node_take(nodes, node.prefix >> 6, NONE, node.height + 1)
-        node.parent = index
-        slot = node.prefix & 63
+    while True:
+        if node.prefix != prefix_above(bits, node.height):
+            index = node_split(nodes, root, index, bits)
+            node = node_at(nodes, index)
+        slot = slot_of(bits, node.height)
+        if node.height == 0:
+            break
+        if not node.occupied & ((<uint64_t>1) << slot):
+            leaf = node_take(nodes, prefix_above(bits, 0), 0)
+            node_link(nodes, root, index, slot, leaf)
+        index = node.slots.children[slot]
         node = node_at(nodes, index)
-        node.occupied = (<uint64_t>1) << slot
-        node.slots.children[slot] = child
-    while node.height > 0:
-        slot = (bits >> (6 * node.height)) & 63
-        bit = (<uint64_t>1) << slot
-        if node.occupied & bit:
-            index = node.slots.children[slot]
-        else:
-            child = node_take(nodes, prefix_above(bits, node.height - 1), index, node.height - 1)
-            node.occupied |= bit
-            node.slots.children[slot] = child
-            index = child
-        node = node_at(nodes, index)
-    slot = bits & 63
-    bit = (<uint64_t>1) << slot
-    if not node.occupied & bit:
-        node.occupied |= bit
+    if not node.occupied & ((<uint64_t>1) << slot):
+        node.occupied |= (<uint64_t>1) << slot
         node.slots.levels[slot].first = NONE
         node.slots.levels[slot].last = NONE
     return (index << 6) | slot
 
 
 cdef inline void ladder_remove(Pool* nodes, uint32_t* root, uint32_t handle) noexcept nogil:
-    """Takes an empty level out, and every node that has nothing left; the root moves down while it has a single child."""
+    """Takes an empty level out; its leaf if that is empty then; and the node above that if it has a single child left."""
     cdef uint32_t index = handle >> 6
-    cdef uint32_t slot = handle & 63
-    cdef uint32_t parent
     cdef Node* node = node_at(nodes, index)
-    node.occupied &= ~((<uint64_t>1) << slot)
+    cdef uint32_t above
+    cdef uint32_t slot
+    node.occupied &= ~((<uint64_t>1) << (handle & 63))
     if node.occupied != 0:
         return
-    while node.occupied == 0:
-        parent = node.parent
-        slot = node.prefix & 63
-        pool_give_back(nodes, index, node)
-        if parent == NONE:
-            root[0] = NONE
-            return
-        index = parent
-        node = node_at(nodes, index)
-        node.occupied &= ~((<uint64_t>1) << slot)
-    index = root[0]
-    node = node_at(nodes, index)
-    while node.height > 0 and node.occupied & (node.occupied - 1) == 0:
-        root[0] = node.slots.children[lowest_bit(node.occupied)]
-        pool_give_back(nodes, index, node)
-        index = root[0]
-        node = node_at(nodes, index)
-        node.parent = NONE
+    above = node.parent
+    slot = node.slot
+    pool_give_back(nodes, index, node)
+    if above == NONE:
+        root[0] = NONE
+        return
+    node = node_at(nodes, above)
+    node.occupied &= ~((<uint64_t>1) << slot)
+    if node.occupied & (node.occupied - 1) == 0:
+        node_link(nodes, root, node.parent, node.slot, node.slots.children[lowest_bit(node.occupied)])
+        pool_give_back(nodes, above, node)
 
 
 cdef inline uint32_t ladder_below(const Pool* nodes, uint32_t handle) noexcept nogil:
@@ -147,7 +159,7 @@ cdef inline uint32_t ladder_below(const Pool* nodes, uint32_t handle) noexcept n
     cdef uint64_t found = node.occupied & (((<uint64_t>1) << (handle & 63)) - 1)
     cdef uint32_t slot
     while found == 0:
-        slot = node.prefix & 63
+        slot = node.slot
         index = node.parent
         if index == NONE:
             return NONE
@@ -167,7 +179,7 @@ cdef inline uint32_t ladder_above(const Pool* nodes, uint32_t handle) noexcept n
     cdef uint64_t found = node.occupied & ~((((<uint64_t>1) << (handle & 63)) << 1) - 1)
     cdef uint32_t slot
     while found == 0:
-        slot = node.prefix & 63
+        slot = node.slot
         index = node.parent
         if index == NONE:
             return NONE
