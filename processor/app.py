@@ -87,6 +87,14 @@ class App:
         except KeyError:
             raise WrongUse(f"{self.name}: {cls!r} is neither an event nor an output of this application") from None
 
+    def output_classes(self) -> dict[type, Message]:
+        """The declared output classes and their messages."""
+        return {cls: message for cls, message in self._classes.items() if message in self._outputs}
+
+    def event_classes(self) -> dict[type, Message]:
+        """The declared event classes and their messages."""
+        return {cls: message for cls, message in self._classes.items() if message in self._events}
+
     @property
     def schema(self) -> Schema:
         """The schema, complete from the first time it is asked for: nothing can be declared after that."""

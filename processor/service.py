@@ -1,0 +1,216 @@
+"""The service: the stages put together, each on its thread, and their ordered, bounded end.
+
+    recover  ->  claim  ->  gateway | journaler | logic  ->  stop: intake, journal, logic, outputs
+
+The thread that calls `run` keeps house: snapshots that children have finished, people at the admin socket, signals.
+"""
+
+from __future__ import annotations
+
+import selectors
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from processor.admin import AdminDesk
+from processor.app import App
+from processor.config import Config
+from processor.counters import Counters
+from processor.errors import EXIT_CANNOT_RUN, EXIT_DEPOSED, EXIT_DONE, EXIT_HALTED, ProcessorError
+from processor.gateway.gateway import Gateway
+from processor.journal import open_journal
+from processor.journal.journaler import Journaler
+from processor.keeper import SnapshotKeeper
+from processor.leadership.validity import LeaderLog
+from processor.logic.core import Core
+from processor.logic.live import LiveLogic
+from processor.outputs.queue import OutputQueue
+from processor.recovery.recover import Recovered, recover
+from processor.ring.buffer import Ring
+from processor.ring.control import ControlQueue
+from processor.wakeup import Wakeup
+
+Report = Callable[[str], None]
+
+
+class Service:
+    """One application behind one socket and one journal.
+
+    `journal` is a URL, `listen` is `unix:/path`, `snapshots` a directory. `report` gets one line of text for everything that people
+    should know. Raises ProcessorError from `start` when it cannot run; nothing is claimed then.
+    """
+
+    def __init__(
+        self, app: App, *, journal: str, listen: str, snapshots: str | Path, config: Config | None = None,
+        report: Report = print,
+    ) -> None:
+        self.app = app
+        self.config = config or Config()
+        self.journal_url = journal
+        self.listen = listen
+        self.directory = Path(snapshots)
+        self.report = report
+        self.exit_code = EXIT_DONE
+        self.recovered: Recovered | None = None
+        self._wakeup = Wakeup()
+        self._stop_asked = threading.Event()
+        self._threads: dict[str, threading.Thread] = {}
+        self._failures: list[tuple[str, BaseException]] = []
+
+    # ---- start
+
+    def start(self, progress: Any = None) -> None:
+        """Recovers, claims, and lets the stages run."""
+        config, app = self.config, self.app
+        app.check()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.counters = Counters(str(self.directory / "counters"))
+        self.ring = Ring(app.schema.slot_bytes, config.ring_slots, reserved=config.ring_reserved, wait=config.wait)
+        self.outputs = OutputQueue(config.output_queue_bytes)
+        self.control = ControlQueue(config.ring_reserved)
+        # The socket comes first: a path in use is found out before anything is claimed. Nobody is let in before the end.
+        self.gateway = Gateway(
+            self.listen, self.ring, self.control, self.outputs, app.schema.lengths(), app.schema.fingerprint
+        )
+        try:
+            self.journal = open_journal(
+                self.journal_url, write=True, settings=config.journal_settings,
+                allow_finite_retention=config.allow_finite_retention,
+            )
+            for warning in getattr(self.journal, "warnings", ()):
+                self.report(f"warning: {warning}")
+            self.recovered = recover(
+                app, self.journal, self.directory, config, counters=self.counters, progress=progress, report=self.report,
+                should_stop=self._stop_asked.is_set,
+            )
+        except BaseException:
+            self.gateway.close()
+            if hasattr(self, "journal"):
+                self.journal.close()
+            raise
+        self._lead(self.recovered)
+
+    def _lead(self, recovered: Recovered) -> None:
+        config, app = self.config, self.app
+        self.core: Core = recovered.core
+        log = LeaderLog(recovered.epoch_offset, recovered.epoch_writer, recovered.expected_offset)
+        self.journaler = Journaler(
+            self.ring, self.journal, log, next_sequence=self.core.sequence + 1, timestamp=self.core.timestamp,
+            fingerprint=app.schema.fingerprint, max_block_events=config.max_block_events, counters=self.counters,
+        )
+        self.core.answer_through(self.outputs, self.control, recovered.journal_id)
+        self.keeper = SnapshotKeeper(
+            app, self.core, self.control, self.directory, recovered, config, self.counters, self.report, self._wakeup
+        )
+        self.logic = LiveLogic(self.ring, self.core, self.journaler, self.keeper, trigger_every=config.snapshot_every)
+        self.desk = AdminDesk(self)
+        for name, run in (("logic", self.logic.run), ("journaler", self.journaler.run), ("gateway", self.gateway.run)):
+            thread = threading.Thread(target=self._guarded, args=(name, run), name=f"processor-{name}", daemon=True)
+            self._threads[name] = thread
+            thread.start()
+        self.report(f"listening on {self.listen}")
+
+    def _guarded(self, name: str, run: Callable[[], None]) -> None:
+        try:
+            run()
+        except BaseException as error:
+            self._failures.append((name, error))
+        finally:
+            self._wakeup.set()
+
+    # ---- while it runs
+
+    def run(self, tick: Callable[[], None] | None = None, tick_s: float = 1.0) -> int:
+        """Keeps house until stop is asked for or a stage ends; then stops in order. Returns the exit code."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wakeup, selectors.EVENT_READ, self._wakeup.clear)
+            selector.register(self.gateway.admin_fd, selectors.EVENT_READ, lambda: self.desk.welcome(selector))
+            next_tick = time.monotonic() + tick_s
+            away = False
+            while not self._stop_asked.is_set() and all(thread.is_alive() for thread in self._threads.values()):
+                for key, _ in selector.select(max(0.0, min(1.0, next_tick - time.monotonic()))):
+                    key.data()
+                self.keeper.poll()
+                if self.journal.away != away:
+                    away = self.journal.away
+                    self.report(f"the journal {self.journal.url} does not answer: waiting, taking in no more than the ring holds"
+                                if away else f"the journal {self.journal.url} answers again")
+                if time.monotonic() >= next_tick:
+                    next_tick += tick_s
+                    if tick is not None:
+                        tick()
+            self._shut_down(selector)
+        return self.exit_code
+
+    def stop(self) -> None:
+        """Asks for the end, from any thread or a signal handler."""
+        self._stop_asked.set()
+        self._wakeup.set()
+
+    # ---- the ordered end
+
+    def _shut_down(self, selector: selectors.BaseSelector) -> None:
+        """Intake, journal, logic, outputs: each drained and closed within `drain_s`, or given up with a message."""
+        healthy = all(thread.is_alive() for thread in self._threads.values())
+        self.gateway.stop_intake()
+        if healthy and self.config.snapshot_at_shutdown:
+            self._last_snapshot(selector)
+        deadline = time.monotonic() + self.config.drain_s
+        if healthy and not self.gateway.intake_drained(deadline - time.monotonic()):
+            self.report(f"warning: control events were not taken in within {self.config.drain_s:g} s")
+        self.journaler.drain()
+        if not self._join("journaler", deadline):
+            self.report("warning: what is in flight was not acknowledged in time; its clients were not answered")
+            self.journaler.abort()
+            self._join("journaler", time.monotonic() + 5)
+        self.logic.finish()
+        if not self._join("logic", deadline):
+            self.core.abort()
+            self._join("logic", time.monotonic() + 5)
+        self.keeper.close(deadline)
+        self.gateway.flush_and_close(max(0.1, min(5.0, deadline - time.monotonic())))
+        self._join("gateway", time.monotonic() + 10)
+        self.desk.close()
+        self._judge()
+        self.journal.close()
+
+    def _last_snapshot(self, selector: selectors.BaseSelector) -> None:
+        """Triggers the snapshot of the end and waits for it, while the stages still run."""
+        if not self.keeper.ask_last():
+            return
+        deadline = time.monotonic() + self.config.drain_s
+        while not self.keeper.last_is_there() and time.monotonic() < deadline:
+            if not all(thread.is_alive() for thread in self._threads.values()):
+                return
+            for key, _ in selector.select(0.1):
+                key.data()
+            self.keeper.poll()
+        if not self.keeper.last_is_there():
+            self.report("warning: no snapshot was taken at the end; the next start replays more of the journal")
+
+    def _join(self, name: str, deadline: float) -> bool:
+        thread = self._threads[name]
+        thread.join(max(0.0, deadline - time.monotonic()))
+        return not thread.is_alive()
+
+    def _judge(self) -> None:
+        """Why it ended, as a message and an exit code; the first cause wins."""
+        outcome, text = self.journaler.outcome
+        if self.core.trouble:
+            self.report(f"halted: {self.core.trouble}; nothing behind sequence {self.core.sequence} was applied. "
+                        f"Look at it with: processor journal dump {self.journal_url} --from {self.core.sequence + 1} "
+                        f"--to {self.core.sequence + 1}")
+            self.exit_code = EXIT_HALTED
+        elif outcome == "deposed":
+            self.report(f"deposed: {text}")
+            self.exit_code = EXIT_DEPOSED
+        elif outcome in ("failed", "log-lost") and text != "aborted":
+            self.report(f"the journal failed: {text}")
+            self.exit_code = EXIT_CANNOT_RUN
+        for name, error in self._failures:
+            kind = type(error).__name__
+            self.report(f"the {name} ended: {error}" if isinstance(error, ProcessorError) else f"the {name} ended: {kind}: {error}")
+            if self.exit_code == EXIT_DONE:
+                self.exit_code = error.exit_code if isinstance(error, ProcessorError) else EXIT_CANNOT_RUN
