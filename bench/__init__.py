@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m bench NAME`. Each fails when its result is wrong."""

@@ -1,0 +1,5 @@
+from processor.logic.native import NativeHandler
+
+new_order: NativeHandler
+cancel_order: NativeHandler
+modify_order: NativeHandler
