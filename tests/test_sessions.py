@@ -257,6 +257,15 @@ def test_every_changed_byte_is_refused_or_is_another_whole_table() -> None:
     assert not accepted(data + b"\0" * 8)
 
 
+def test_two_sessions_with_the_same_last_event_are_refused() -> None:
+    data = bytearray(small_table().export())
+    place = 32 + 48 + 32  # the head, session 1 of which nothing is kept, session 2 up to its last event
+    assert data[place] == 5
+    data[place] = 6
+    with pytest.raises(ValueError, match=r"sessions [12] and [12] have the same last event 6"):
+        Sessions(window=3, kept_bytes_max=200, sessions_max=4).load(bytes(data))
+
+
 def test_arbitrary_bytes_are_refused_without_harm() -> None:
     chance = random.Random(5)
     data = small_table().export()
@@ -319,14 +328,14 @@ class Plain:
 class TableBesideModel(RuleBasedStateMachine):
     """The table does what a dict of lists does, at every step, and so does what is loaded from its export."""
 
-    @initialize(window=st.integers(1, 5), kept=st.integers(0, 300), most=st.integers(1, 5))
+    @initialize(window=st.integers(1, 5), kept=st.integers(0, 60).map(lambda words: 8 * words), most=st.integers(1, 5))
     def start(self, window: int, kept: int, most: int) -> None:
         self.table = Sessions(window, kept, most)
         self.window, self.kept, self.most = window, kept, most
         self.model: dict[int, Plain] = {}
         self.next_id, self.sequence = 1, 0
 
-    @rule(number=st.integers(0, 7), claimed=st.integers(0, 6), skip=st.integers(1, 3))
+    @rule(number=st.integers(0, 7), claimed=st.sampled_from([0, 0, 0, 1, 2, 3, 4, 5, 6]), skip=st.integers(1, 3))
     def open(self, number: int, claimed: int, skip: int) -> None:
         self.sequence += skip
         known = next((key for key, plain in self.model.items() if plain.token == token(number)), 0)
@@ -392,7 +401,7 @@ class TableBesideModel(RuleBasedStateMachine):
         for table in (self.table, other):
             assert table.count == len(self.model)
             assert table.session_ids() == sorted(self.model, key=lambda session: self.model[session].last_sequence)
-            for session in range(self.next_id + 1):
+            for session in range(max(self.next_id - 30, 0), self.next_id + 1):
                 self.agrees_on(table, session)
 
     def agrees_on(self, table: Sessions, session: int) -> None:
@@ -402,7 +411,7 @@ class TableBesideModel(RuleBasedStateMachine):
             return
         last = len(plain.stored)
         assert table.last(session) == last
-        for request in range(last + 4):
+        for request in range(max(last - self.window - 2, 0), last + 4):
             if request == 0 or request <= last - self.window:
                 expected = Verdict.TOO_OLD
             elif request > last:
@@ -418,3 +427,41 @@ TestTableBesideModel = TableBesideModel.TestCase
 TestTableBesideModel.settings = settings(
     max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
 )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_long_run_does_what_the_model_does(seed: int) -> None:
+    chance = random.Random(seed)
+    run = TableBesideModel()
+    run.start(chance.randrange(1, 9), 8 * chance.randrange(60), chance.choice((3, 40)))
+    for step in range(3000):
+        what = chance.random()
+        if what < 0.2:
+            run.open(chance.randrange(60), chance.choice((0, 0, 0, chance.randrange(1, run.next_id + 1))), 1)
+        elif what < 0.9:
+            run.request(chance.randrange(50), [chance.randrange(100) for _ in range(chance.randrange(4))])
+        else:
+            run.evict(chance.randrange(run.most + 1), chance.random() < 0.1)
+        if step % 50 == 0:
+            run.agrees()
+
+
+def test_tables_that_grow_and_shrink_lose_nobody() -> None:
+    chance = random.Random(1)
+    sessions = Sessions(window=1, kept_bytes_max=0, sessions_max=3000)
+    open_now: dict[int, tuple[bytes, int]] = {}
+    for sequence in range(1, 40_000):
+        if open_now and chance.random() < (0.2 if sequence < 8000 or sequence % 8000 < 3000 else 0.6):
+            session = chance.choice(list(open_now)) if sequence % 100 == 0 else next(iter(open_now))
+            assert sessions.evict_session(session, open_now.pop(session)[1])
+        else:
+            name = chance.randbytes(16)
+            session, _ = sessions.open_session(name, 0, sequence)
+            if session == OPEN_FULL:
+                assert len(open_now) == 3000
+                continue
+            open_now[session] = (name, sequence)
+    assert sessions.session_ids() == list(open_now)
+    for number, (session, (name, _)) in enumerate(list(open_now.items())):
+        assert sessions.decide(session, 1) == Verdict.APPLY
+        assert sessions.open_session(name, session, 50_000 + number) == (session, 0)

@@ -22,12 +22,17 @@ cdef enum:
 
 
 cdef uint64_t token_hash(const uint8_t* token, uint64_t seed) noexcept nogil:
-    """Two rounds of multiply and fold, seeded: a client that chooses its tokens cannot choose where they fall."""
+    """MurmurHash3's finalizer over both halves, seeded: a client that chooses its tokens cannot choose where they fall."""
     cdef uint64_t halves[2]
+    cdef uint64_t mixed = seed
+    cdef int i
     memcpy(halves, token, 16)
-    cdef uint64_t mixed = (halves[0] ^ seed) * <uint64_t>0x9E3779B97F4A7C15
-    mixed = (mixed ^ (mixed >> 32) ^ halves[1]) * <uint64_t>0xD6E8FEB86659FD93
-    return mixed ^ (mixed >> 32)
+    for i in range(2):
+        mixed ^= halves[i]
+        mixed = (mixed ^ (mixed >> 33)) * <uint64_t>0xFF51AFD7ED558CCD
+        mixed = (mixed ^ (mixed >> 33)) * <uint64_t>0xC4CEB9FE1A85EC53
+        mixed ^= mixed >> 33
+    return mixed
 
 
 cdef class Sessions:

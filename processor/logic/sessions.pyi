@@ -35,7 +35,7 @@ class Sessions:
     def evict_session(self, session: int, last_sequence: int) -> bool:
         """Forgets a session if its last event is still this one; whether it did."""
     def eviction_candidate(self, spare: int) -> tuple[int, int]:
-        """(session, its last event's sequence) of the longest idle, if more than sessions_max - spare are open; or (0, 0)."""
+        """The longest idle session, its last event's sequence, if over sessions_max - spare are open; or (0, 0)."""
     def last(self, session: int) -> int:
         """The session's highest applied request; 0 for an unknown one."""
     def session_ids(self) -> list[int]:
