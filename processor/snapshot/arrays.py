@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from processor.logic.native import NativeState
-from processor.snapshot.coders import Coder
+from processor.snapshot.scalars import Coder
 from processor.snapshot.walk import Misfit, Reading, Writing
 
-PIECE_BYTES = 1 << 20      # stays in the processor's cache while it is checked, hashed and written
+PIECE_BYTES = 1 << 20  # stays in the processor's cache while it is checked, hashed and written
 KINDS = "biufcSUVmM"
 
 Array = np.ndarray[Any, np.dtype[Any]]

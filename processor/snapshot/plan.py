@@ -16,17 +16,14 @@ from processor.fields import FieldType
 from processor.logic.native import NativeState
 from processor.snapshot.arrays import ArrayCoder, NativeCoder
 from processor.snapshot.coders import (
-    I64,
-    Coder,
-    EnumCoder,
     MapCoder,
     OptionalCoder,
     RecordCoder,
-    Scalar,
     SequenceCoder,
     TupleCoder,
     UnionCoder,
 )
+from processor.snapshot.scalars import I64, Coder, EnumCoder, Scalar
 from processor.snapshot.walk import Misfit
 
 KNOWN = (
