@@ -10,7 +10,6 @@ from typing import Any
 
 from processor.errors import EXIT_CHECK_FAILED, EXIT_DONE, ClientError, SnapshotError
 from processor.snapshot.file import Snapshot, read_snapshot
-from processor.snapshot.layout import NAME as FILE_NAME
 from processor.snapshot.layout import SnapshotInfo
 from processor.snapshot.store import Found, SnapshotStore
 
@@ -111,8 +110,7 @@ def _named(path: Path) -> Snapshot:
         if found.good:
             return found.read()
     damaged = "".join(f"\n{found.error}" for found in files)
-    pattern = FILE_NAME.pattern if not files else "good ones"
-    raise SnapshotError(f"{path}: there is no snapshot here ({len(files)} files looked at, wanted {pattern}){damaged}")
+    raise SnapshotError(f"{path}: there is no good snapshot here; {len(files)} were looked at{damaged}")
 
 
 def _take(args: argparse.Namespace) -> int:

@@ -252,6 +252,8 @@ def _checked_header(path: Path, data: bytes | memoryview, size: int) -> tuple[np
     expected = int(header["header_bytes"]) + sum(int(header[f"{name}_bytes"]) for name in SECTIONS) + END.itemsize
     if not size == expected == header["file_bytes"]:
         raise _bad(path, f"is torn: {size} bytes are there, {expected} were written")
+    if header["next_sequence"] != header["sequence"] + 1:
+        raise _bad(path, f"ends at sequence {header['sequence']}, with next sequence {header['next_sequence']}")
     named = NAME.fullmatch(path.name)
     if named is not None and int(named["sequence"]) != header["sequence"]:
         raise _bad(path, f"was renamed: it is the snapshot of sequence {header['sequence']}")

@@ -176,7 +176,7 @@ class SnapshotStore:
                 found.path.unlink(missing_ok=True)
             except OSError as error:
                 raise SnapshotError(
-                    f"{found.path}: cannot remove this old snapshot: {error.strerror}; the newest is written all the same"
+                    f"{found.path}: cannot remove this old snapshot: {error.strerror}; the new one is written"
                 ) from error
         return [found.path for found in old]
 

@@ -32,7 +32,7 @@ PR_SET_PDEATHSIG = 1
 ERROR_CHARACTERS = 3000  # a line shorter than PIPE_BUF is written whole
 NOT_FOR_CHILD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # sent to whole groups; the parent says what they mean
 _prctl = ctypes.CDLL(None).prctl  # before any fork: the child loads nothing
-_prctl.argtypes = [ctypes.c_int] + 4 * [ctypes.c_ulong]
+_prctl.argtypes = [ctypes.c_int, *4 * [ctypes.c_ulong]]
 
 
 @dataclass(frozen=True)
