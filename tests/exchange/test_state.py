@@ -14,6 +14,7 @@ import pytest
 from processor.apps.exchange import CancelOrder, Exchange, ModifyOrder, NewOrder, app
 from processor.apps.exchange.exported import depth, resting_orders
 from processor.errors import WrongUse
+from processor.layout import REPLY
 from processor.logic.bare import Bare
 from tests.exchange.drive import native
 
@@ -154,6 +155,25 @@ def test_a_live_id_is_refused_and_a_dead_one_is_not() -> None:
     said, _ = native([first, second, CancelOrder(3, 5, 0), third])
     assert said[1] == [("reject", {"reason": "order id is in use"})]
     assert said[3][0][0] == "Acknowledged"
+
+
+def test_ids_that_share_a_hash_stay_apart() -> None:
+    """Of 300,000 random ids about ten pairs share the 32 bits that the id table keeps of their hash."""
+    ids = np.random.default_rng(3).integers(0, 2**64, 300_000, np.uint64)
+    bare = Bare(app)
+    for event, reply in ((NewOrder, "Acknowledged"), (CancelOrder, "Cancelled")):
+        declared = app.message_of(event)
+        slots = np.zeros(len(ids), app.schema.slot_dtype(declared))
+        slots["type"] = declared.number
+        slots["payload"]["id"] = ids
+        if event is NewOrder:
+            slots["payload"]["quantity"] = 1
+        bare.run(slots.view(np.uint8))
+        said = app.schema.output_names[reply]
+        frames = np.frombuffer(bare.frames(), np.dtype([("head", REPLY), ("payload", said.dtype)]))
+        assert (frames["head"]["type"] == said.number).all()
+        assert np.array_equal(frames["payload"]["id"], ids)
+    assert len(bare.state) == 0
 
 
 SHORT_OF_MEMORY = """
