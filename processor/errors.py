@@ -40,6 +40,10 @@ class SnapshotError(ProcessorError):
     """A snapshot cannot be read or written, or belongs to another journal."""
 
 
+class Diverged(ProcessorError):
+    """Replaying the journal gives another state than the one whose hash it recorded; the message has both."""
+
+
 class Deposed(ProcessorError):
     """Another writer's claim stands in the log behind ours: this one answers nobody any more."""
 

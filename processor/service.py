@@ -23,7 +23,6 @@ from processor.gateway.gateway import Gateway
 from processor.journal import open_journal
 from processor.journal.journaler import Journaler
 from processor.keeper import SnapshotKeeper
-from processor.leadership.validity import LeaderLog
 from processor.logic.core import Core
 from processor.logic.live import LiveLogic
 from processor.outputs.queue import OutputQueue
@@ -95,9 +94,9 @@ class Service:
     def _lead(self, recovered: Recovered) -> None:
         config, app = self.config, self.app
         self.core: Core = recovered.core
-        log = LeaderLog(recovered.epoch_offset, recovered.epoch_writer, recovered.expected_offset)
+    
         self.journaler = Journaler(
-            self.ring, self.journal, log, next_sequence=self.core.sequence + 1, timestamp=self.core.timestamp,
+            self.ring, self.journal, recovered.log, next_sequence=self.core.sequence + 1, timestamp=self.core.timestamp,
             fingerprint=app.schema.fingerprint, max_block_events=config.max_block_events, counters=self.counters,
         )
         self.core.answer_through(self.outputs, self.control, recovered.journal_id)

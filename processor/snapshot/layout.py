@@ -104,7 +104,7 @@ class SnapshotMeta:
     epoch_offset: int  # of the last claim before the position; -1: none
     epoch_writer: int
     last_block_offset: int  # of the last applied block; -1: none
-    last_block_checksum: int  # crc32c of its header's first 60 bytes and its data
+    last_block_checksum: int  # crc32c of its slots
     timestamp: int  # of the last applied event
     created: int  # by the wall clock; not part of the state
 

@@ -1,0 +1,247 @@
+"""A real Apache Kafka broker, one node in KRaft mode, from Maven's jars: for tests, benchmarks and `make kafka`.
+
+KAFKA_BOOTSTRAP, when set, names a broker to use instead; `broker()` then starts none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import ctypes
+import fcntl
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+ROOT = Path(__file__).resolve().parent.parent
+JARS = Path(os.environ.get("PROCESSOR_KAFKA_JARS", ROOT / ".kafka" / "jars"))
+START_S = 60.0
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+class BrokerError(RuntimeError):
+    """The broker could not be fetched or did not come up; the message says why."""
+
+
+def fetch_jars() -> Path:
+    """The folder with the broker's jars; downloads them by Maven when it is not there. Safe when several processes ask at once."""
+    done = JARS / ".complete"
+    if done.exists():
+        return JARS
+    if shutil.which("mvn") is None or shutil.which("java") is None:
+        raise BrokerError("Java 17 and Maven (java, mvn) are needed to fetch and run a Kafka broker; or set KAFKA_BOOTSTRAP")
+    JARS.mkdir(parents=True, exist_ok=True)
+    with (JARS / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            command = ["mvn", "-q", "-B", "-f", str(ROOT / "bench" / "kafka" / "pom.xml"),
+                       "dependency:copy-dependencies", f"-DoutputDirectory={JARS}"]
+            result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+            if result.returncode:
+                raise BrokerError(f"Maven could not fetch the broker's jars:\n{(result.stdout + result.stderr)[-2000:]}")
+            done.touch()
+    return JARS
+
+
+def unused_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Broker:
+    """One broker process. `directory` holds configuration and log; a temporary one is removed at the end.
+
+    `port` 0 picks a free one, kept over restarts. `log_directory` puts the records somewhere else, for example on a tmpfs.
+    """
+
+    def __init__(
+        self, directory: Path | str | None = None, *, port: int = 0, log_directory: Path | str | None = None,
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="broker-")
+        self.directory = Path(directory or self._temporary.name)  # type: ignore[union-attr]
+        self.log_directory = Path(log_directory) if log_directory else self.directory / "log"
+        self.port = port or unused_port()
+        self._controller_port = unused_port()
+        self._settings = settings or {}
+        self._output = self.directory / "broker.out"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> Self:
+        """Formats the log directory if it is new, starts, and waits until the broker answers; raises BrokerError."""
+        jars = fetch_jars()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "log4j2.properties").write_text(LOGGING)
+        properties = self.directory / "server.properties"
+        properties.write_text("".join(f"{key}={value}\n" for key, value in self._properties().items()))
+        if not (self.log_directory / "meta.properties").exists():
+            cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "a")
+            self._run_tool(jars, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties))
+        with self._output.open("ab") as output:
+            self.process = subprocess.Popen(
+                self._command(jars, "kafka.Kafka", str(properties)), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True, preexec_fn=_die_with_parent,
+            )
+        self._wait_until_it_answers()
+        return self
+
+    def _properties(self) -> dict[str, str]:
+        return {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self._controller_port}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": str(self.log_directory),
+            "auto.create.topics.enable": "false",
+            "num.partitions": "1",
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "1",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "share.coordinator.state.topic.replication.factor": "1",
+            "share.coordinator.state.topic.min.isr": "1",
+            "group.initial.rebalance.delay.ms": "0",
+            "log.segment.bytes": str(256 * 1024 * 1024),
+            **self._settings,
+        }
+
+    def _command(self, jars: Path, main: str, *arguments: str) -> list[str]:
+        heap = os.environ.get("PROCESSOR_KAFKA_HEAP", "1g")
+        return ["java", f"-Xms{heap}", f"-Xmx{heap}", "-XX:+UseG1GC", "-Djava.awt.headless=true",
+                f"-Dlog4j2.configurationFile={self.directory / 'log4j2.properties'}",
+                "-cp", f"{jars}/*", main, *arguments]
+
+    def _run_tool(self, jars: Path, main: str, *arguments: str) -> None:
+        result = subprocess.run(
+            self._command(jars, main, *arguments), capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        )
+        if result.returncode:
+            raise BrokerError(f"{main} failed:\n{(result.stdout + result.stderr)[-2000:]}")
+
+    def _wait_until_it_answers(self) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + START_S
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 200,
+                             "logger": _Silent()})
+        while True:
+            try:
+                if admin.list_topics(timeout=1).brokers:
+                    return
+            except KafkaException as error:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    code = self.process.poll()
+                    self.kill()
+                    said = self._output.read_text(errors="replace")[-3000:]
+                    raise BrokerError(f"the broker did not come up (exit code {code}, {error}):\n{said}") from None
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """SIGTERM, then SIGKILL when it takes longer than timeout_s."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def close(self) -> None:
+        """Ends it for good; a temporary directory is removed."""
+        self.kill()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class _Silent:
+    """A logger for clients that wait for a broker: that it is not there yet is no news."""
+
+    def log(self, *arguments: Any, **options: Any) -> None:
+        return None
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def broker(**options: Any) -> Iterator[str]:
+    """The bootstrap address of KAFKA_BOOTSTRAP's broker, or of one started for the time of the `with`."""
+    given = os.environ.get("KAFKA_BOOTSTRAP")
+    if given:
+        yield given
+        return
+    with Broker(**options) as started:
+        yield started.bootstrap
+
+
+LOGGING = """\
+status=error
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d %p %m (%c)%n
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+"""
+
+
+def main() -> int:
+    """`make kafka`: a broker in the foreground until Ctrl-C; its data is kept."""
+    parser = argparse.ArgumentParser(prog="python -m bench.broker", description=main.__doc__)
+    parser.add_argument("--port", type=int, default=9092)
+    parser.add_argument("--directory", default=str(ROOT / ".kafka" / "data"))
+    arguments = parser.parse_args()
+    server = Broker(arguments.directory, port=arguments.port)
+    asked: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: asked.append(number))
+    try:
+        server.start()
+    except BrokerError as error:
+        print(f"bench.broker: {error}", file=sys.stderr)
+        return 3
+    print(f"Kafka answers at {server.bootstrap}; its data is in {server.directory}; Ctrl-C ends it", flush=True)
+    assert server.process is not None
+    while not asked and server.process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.process.wait(0.5)
+    server.stop()
+    return 0 if asked else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

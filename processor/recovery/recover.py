@@ -1,0 +1,248 @@
+"""From snapshot and journal to a state that leads: the thin layer of I/O around the recovery plan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from processor.app import App
+from processor.config import Config
+from processor.counters import Counters
+from processor.errors import CorruptJournal, Halted, JournalError, ProcessorError, SchemaMismatch, SnapshotError
+from processor.journal.base import Journal, JournalReader, checksum
+from processor.layout import BLOCK_HEADER
+from processor.leadership.claim import build_claim, check_schema, new_writer, parse_claim
+from processor.leadership.validity import LeaderLog
+from processor.logic.core import Core
+from processor.logic.sessions import Sessions
+from processor.recovery.plan import PHASE_REPLAY, PLAN_CLAIM, PLAN_CLAIM_AGAIN, PLAN_LEAD, RecoveryPlan
+from processor.recovery.replay import BUSY, IDLE, Replay
+from processor.schema import Schema
+from processor.snapshot.choice import Candidate, Choice, LastBlock, check_last_block, choose
+from processor.snapshot.file import Snapshot
+from processor.snapshot.layout import SnapshotInfo
+from processor.snapshot.store import Found, SnapshotStore
+
+EVENTS_A_TURN = 200_000
+FIRST_CLAIM_AMONG = 1_000      # records at the journal's beginning among which its first claim is looked for
+
+
+@dataclass
+class Recovered:
+    """A state that may lead: `log` begins behind our claim."""
+
+    core: Core
+    log: LeaderLog
+    store: SnapshotStore
+    journal_id: int
+    snapshot: SnapshotInfo | None
+    events: int
+    seconds: float
+
+
+class Interrupted(ProcessorError):
+    """Stopped while it recovered; nothing was claimed."""
+
+    exit_code = 0
+
+
+def recover(
+    app: App,
+    journal: Journal,
+    directory: Path,
+    config: Config,
+    *,
+    counters: Counters,
+    progress: Callable[[int, int, int], None] | None = None,
+    report: Callable[[str], None] = print,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Recovered:
+    """Finds the newest usable snapshot, replays what follows, claims, and ends at the claim.
+
+    Raises ProcessorError (a refusal leaves no claim): SnapshotError, SchemaMismatch, CorruptJournal, Diverged, Halted when a handler raises,
+    JournalError when there is no progress for config.recovery_stall_s.
+    """
+    started = time.monotonic()
+    store = SnapshotStore(directory, config.snapshots_kept)
+    store.open()
+    first, end = journal.ends()
+    journal_id = founding_id(app, journal, first, end)
+    snapshot, choice = newest_usable(store, journal, journal_id, first, end, report)
+    core, plan = resume(app, config, counters, snapshot, choice)
+    if snapshot is not None:
+        compare_last_block(journal, snapshot.info, first)
+    reader = journal.reader(plan.position)
+    try:
+        replay = Replay(core, reader, plan, check_hashes=config.check_hashes)
+        if snapshot is not None:
+            replay.know_hash(snapshot.info.sequence, snapshot.info.state_hash, snapshot.info.sessions_hash)
+        _replay_to_claim(app, journal, config, replay, plan, core, progress, should_stop)
+    finally:
+        reader.close()
+    seconds = time.monotonic() - started
+    origin = "the first event" if snapshot is None else f"snapshot {snapshot.info.sequence}"
+    report(f"recovered {replay.events} events from {origin} in {seconds:.3f} s")
+    return Recovered(
+        core, plan.leader_log(), store, plan.validity.journal_id, snapshot.info if snapshot else None, replay.events, seconds
+    )
+
+
+def founding_id(app: App, journal: Journal, first: int, end: int) -> int:
+    """The journal's id by its first claim, 0 when none is there; raises SchemaMismatch if another application founded it."""
+    reader = journal.reader(first)
+    try:
+        for _ in range(FIRST_CLAIM_AMONG):
+            if reader.position >= end:
+                return 0
+            record = reader.read(timeout_s=10)
+            if record is None:
+                return 0
+            offset, _, header, data = record
+            head = np.frombuffer(header, BLOCK_HEADER)[0]
+            if head["kind"] == 2 and head["first_sequence"] == head["epoch_writer"]:
+                where = f"{journal.url}, offset {offset}"
+                claim = parse_claim(header, data, where)
+                if claim.application != app.name:
+                    check_schema(claim.schema, app.schema, journal.url)
+                return claim.journal_id
+    finally:
+        reader.close()
+    return 0
+
+
+def newest_usable(
+    store: SnapshotStore, journal: Journal, journal_id: int, first: int, end: int, report: Callable[[str], None]
+) -> tuple[Snapshot | None, Choice]:
+    """The snapshot to begin with, whole and checked, or None for the first event; what is passed over is reported."""
+    found = {one.path.name: one for one in store.files()}
+    read: dict[str, Snapshot] = {}
+
+    def check(candidate: Candidate) -> str:
+        try:
+            read[candidate.name] = found[candidate.name].read()
+        except SnapshotError as error:
+            return str(error)
+        return ""
+
+    choice = choose(
+        [_candidate(one) for one in found.values()], journal_id=journal_id, log_first=first, log_end=end, check=check
+    )
+    for name, reason in choice.skipped:
+        report(f"warning: snapshot {name} is not used: {reason}")
+    return (read[choice.snapshot.name] if choice.snapshot else None), choice
+
+
+def _candidate(found: Found) -> Candidate:
+    info = found.info
+    if not isinstance(info, SnapshotInfo):
+        return Candidate(found.path.name, found.sequence, problem=str(info))
+    meta = info.meta
+    return Candidate(
+        found.path.name, meta.sequence, meta.position, meta.journal_id, meta.last_block_offset, meta.last_block_checksum
+    )
+
+
+def resume(
+    app: App, config: Config, counters: Counters, snapshot: Snapshot | None, choice: Choice
+) -> tuple[Core, RecoveryPlan]:
+    """Core and plan as they stand at the snapshot, or before the first event."""
+    sessions = Sessions(config.window, config.kept_bytes_max, config.sessions_max)
+    if snapshot is None:
+        core = Core(app, sessions, counters=counters)
+        return core, RecoveryPlan(choice.position, slot_bytes=app.schema.slot_bytes)
+    meta = snapshot.info.meta
+    check_schema(Schema.parse(meta.schema), app.schema, str(snapshot.info.path))
+    assert app.state_type is not None
+    state = snapshot.load_state(app.state_type)
+    try:
+        sessions.load(bytes(snapshot.sessions))
+    except ValueError as error:
+        raise SnapshotError(f"{snapshot.info.path}: the session table cannot be loaded: {error}") from error
+    core = Core(app, sessions, state=state, counters=counters)
+    core.restore(meta.sequence, meta.timestamp)
+    plan = RecoveryPlan(
+        meta.position, journal_id=meta.journal_id, epoch_offset=meta.epoch_offset, epoch_writer=meta.epoch_writer,
+        next_sequence=meta.next_sequence, last_block_offset=meta.last_block_offset, slot_bytes=app.schema.slot_bytes,
+    )
+    return core, plan
+
+
+def compare_last_block(journal: Journal, info: SnapshotInfo, first: int) -> None:
+    """Raises SnapshotError unless the snapshot's last applied block reads as it did."""
+    meta = info.meta
+    found = None
+    if meta.last_block_offset >= first:
+        try:
+            record = _read_at(journal, meta.last_block_offset)
+        except (CorruptJournal, JournalError) as error:
+            raise SnapshotError(
+                f"{info.path}: its last applied block cannot be read at offset {meta.last_block_offset} ({error}): it is a "
+                "snapshot of another journal, or the journal was changed"
+            ) from error
+        if record is not None and record[0] == meta.last_block_offset:
+            head = np.frombuffer(record[2], BLOCK_HEADER)[0]
+            found = LastBlock(int(head["epoch_offset"]), int(head["epoch_writer"]), checksum(record[3]))
+    candidate = Candidate(
+        info.path.name, meta.sequence, meta.position, meta.journal_id, meta.last_block_offset, meta.last_block_checksum
+    )
+    check_last_block(candidate, meta.epoch_offset, meta.epoch_writer, found, log_first=first)
+
+
+def _read_at(journal: Journal, offset: int) -> tuple[int, int, bytes, bytes] | None:
+    reader: JournalReader = journal.reader(offset)
+    try:
+        return reader.read(timeout_s=10)
+    finally:
+        reader.close()
+
+
+def _replay_to_claim(
+    app: App, journal: Journal, config: Config, replay: Replay, plan: RecoveryPlan, core: Core,
+    progress: Callable[[int, int, int], None] | None, should_stop: Callable[[], bool],
+) -> None:
+    """Replays, claims near the end, and returns when it has read its own claim."""
+    begin = plan.position
+    moved_at, moved_from = time.monotonic(), plan.position
+    while True:
+        action = replay.run(EVENTS_A_TURN, 20)
+        if core.trouble:
+            raise Halted(
+                f"{core.trouble}; this event is in the journal and stops every replay. Look at it with: processor journal dump "
+                f"{journal.url} --from {core.sequence + 1} --to {core.sequence + 1}"
+            )
+        if action == PLAN_LEAD:
+            return
+        if action == PLAN_CLAIM:
+            claim = parse_claim(replay.header, replay.data, f"{journal.url}, offset {replay.offset}")
+            check_schema(claim.schema, app.schema, f"{journal.url}, offset {replay.offset}")
+        elif action == PLAN_CLAIM_AGAIN:
+            _claim(app, journal, plan)
+        elif action not in (BUSY, IDLE):
+            raise CorruptJournal(f"{journal.url}: {plan.problem(action)}")
+        now = time.monotonic()
+        if plan.position != moved_from:
+            moved_at, moved_from = now, plan.position
+        if progress is not None and (action == BUSY or now - moved_at < 1):
+            progress(plan.position - begin, max(plan.position, journal.ends()[1]) - begin, replay.events)
+        if should_stop():
+            raise Interrupted("stopped while it recovered; nothing was claimed")
+        if action == IDLE and plan.phase == PHASE_REPLAY and plan.near_end(journal.ends()[1]):
+            _claim(app, journal, plan)
+        elif now - moved_at > config.recovery_stall_s:
+            raise JournalError(
+                f"{journal.url}: recovery has made no progress for {config.recovery_stall_s:g} s at offset {plan.position} "
+                f"(the journal ends at {journal.ends()[1]}): nothing was started on an old state. Is the broker well?"
+            )
+
+
+def _claim(app: App, journal: Journal, plan: RecoveryPlan) -> None:
+    writer = new_writer()
+    header, data = build_claim(writer, plan.claimed(writer), app.schema, app.version)
+    journal.append_record(header, data)
+
+
+__all__ = ["Interrupted", "Recovered", "SchemaMismatch", "recover"]

@@ -1,0 +1,22 @@
+from processor.journal.base import JournalReader
+from processor.logic.core import Core
+from processor.recovery.plan import RecoveryPlan
+
+IDLE: int
+BUSY: int
+
+class Replay:
+    """Reads and applies until something has to be decided."""
+
+    events: int
+    records: int
+    header: bytes
+    data: bytes
+    offset: int
+    def __init__(
+        self, core: Core, reader: JournalReader, plan: RecoveryPlan, *, check_hashes: bool = True
+    ) -> None: ...
+    def know_hash(self, sequence: int, state: bytes, sessions: int) -> None:
+        """The hashes at `sequence` (a snapshot's), to be compared when the journal tells its own."""
+    def run(self, most_events: int, timeout_ms: int) -> int:
+        """IDLE, BUSY or a PlanAction; raises CorruptJournal, or Diverged when the state is not what the journal says."""
