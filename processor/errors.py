@@ -56,8 +56,20 @@ class Halted(ProcessorError):
     exit_code = EXIT_HALTED
 
 
+class GatewayError(ProcessorError):
+    """The gateway cannot listen where it was told to."""
+
+
 class ClientError(ProcessorError):
     """A client could not connect, or the service refused what it sent."""
+
+
+class ClientTimeout(ClientError, TimeoutError):
+    """No answer in time; `unanswered` are the request numbers that wait for one. They stay in flight: the client is usable."""
+
+    def __init__(self, message: str, unanswered: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.unanswered = unanswered
 
 
 class SessionEvicted(ClientError):
