@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
-import ctypes
 import fcntl
 import os
 import secrets
@@ -29,8 +28,6 @@ from confluent_kafka.admin import AdminClient
 ROOT = Path(__file__).resolve().parent.parent
 JARS = Path(os.environ.get("PROCESSOR_KAFKA_JARS", ROOT / ".kafka" / "jars"))
 START_S = 60.0
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
 class BrokerError(RuntimeError):
@@ -82,6 +79,7 @@ class Broker:
         self._settings = settings or {}
         self._output = self.directory / "broker.out"
         self.process: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -100,8 +98,9 @@ class Broker:
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(
                 self._command(jars, "kafka.Kafka", str(properties)), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True, preexec_fn=_die_with_parent,
+                start_new_session=True,
             )
+        self._watch(self.process.pid)
         self._wait_until_it_answers()
         return self
 
@@ -123,6 +122,9 @@ class Broker:
             "transaction.state.log.min.isr": "1",
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
+            # A killed broker that comes back waits until its old session is over.
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
             "group.initial.rebalance.delay.ms": "0",
             "log.segment.bytes": str(256 * 1024 * 1024),
             **self._settings,
@@ -140,6 +142,20 @@ class Broker:
         )
         if result.returncode:
             raise BrokerError(f"{main} failed:\n{(result.stdout + result.stderr)[-2000:]}")
+
+    def _watch(self, pid: int) -> None:
+        """Nothing is left running when we are killed: a shell waits for our end of a pipe to close, then kills the broker."""
+        self._unwatch()
+        self._watchdog = subprocess.Popen(
+            ["/bin/sh", "-c", f"read line; kill -9 {pid} 2>/dev/null"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )
+
+    def _unwatch(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+            self._watchdog = None
 
     def _wait_until_it_answers(self) -> None:
         assert self.process is not None
@@ -164,6 +180,7 @@ class Broker:
         self.process.terminate()
         try:
             self.process.wait(timeout_s)
+            self._unwatch()
         except subprocess.TimeoutExpired:
             self.kill()
 
@@ -172,6 +189,7 @@ class Broker:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+        self._unwatch()
 
     def close(self) -> None:
         """Ends it for good; a temporary directory is removed."""
@@ -191,10 +209,6 @@ class _Silent:
 
     def log(self, *arguments: Any, **options: Any) -> None:
         return None
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ class Service:
         )
         self.core.answer_through(self.outputs, self.control, recovered.journal_id)
         self.keeper = SnapshotKeeper(
-            app, self.core, self.control, self.directory, recovered, config, self.counters, self.report, self._wakeup
+            app, self.core, self.control, recovered, self.journal_url, config, self.counters, self.report, self._wakeup
         )
         self.logic = LiveLogic(self.ring, self.core, self.journaler, self.keeper, trigger_every=config.snapshot_every)
         self.desk = AdminDesk(self)

@@ -60,27 +60,26 @@ cdef class LiveLogic:
 
     cdef bint turn(self) noexcept nogil:
         """Applies until there is something for Python to do (returns True) or the end has come (False)."""
-        cdef Ring ring = self.ring
         cdef uint64_t durable
         cdef Block* block
         cdef uint64_t passed
         while True:
-            durable = sequence_get(&ring.sequences[STAGE_DURABLE])
+            durable = sequence_get(&self.ring.sequences[STAGE_DURABLE])
             if durable == self.applied:
                 self.core.outputs.flush()
-                if load_acquire(&self.finishing) and sequence_get(&ring.sequences[STAGE_DURABLE]) == self.applied:
+                if load_acquire(&self.finishing) and sequence_get(&self.ring.sequences[STAGE_DURABLE]) == self.applied:
                     return False
-                if not waiter_idle(&ring.waiters[STAGE_APPLIED]):
+                if not waiter_idle(&self.ring.waiters[STAGE_APPLIED]):
                     continue
-                waiter_prepare(&ring.waiters[STAGE_APPLIED])
-                if sequence_get(&ring.sequences[STAGE_DURABLE]) != self.applied or load_acquire(&self.finishing):
-                    waiter_cancel(&ring.waiters[STAGE_APPLIED])
+                waiter_prepare(&self.ring.waiters[STAGE_APPLIED])
+                if sequence_get(&self.ring.sequences[STAGE_DURABLE]) != self.applied or load_acquire(&self.finishing):
+                    waiter_cancel(&self.ring.waiters[STAGE_APPLIED])
                     continue
-                waiter_sleep(&ring.waiters[STAGE_APPLIED], -1, -1)
+                waiter_sleep(&self.ring.waiters[STAGE_APPLIED], -1, -1)
                 continue
-            waiter_busy(&ring.waiters[STAGE_APPLIED])
+            waiter_busy(&self.ring.waiters[STAGE_APPLIED])
             block = self.journaler.block(self.block_number)
-            passed = self.core.apply(<const char*>ring.slot(block.first + self.block_done), block.count - self.block_done)
+            passed = self.core.apply(<const char*>self.ring.slot(block.first + self.block_done), block.count - self.block_done)
             self.block_done += passed
             if self.core.stop == STOP_NONE:
                 self.core.outputs.flush()
