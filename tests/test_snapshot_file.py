@@ -81,24 +81,27 @@ def test_a_state_that_does_not_come_back_with_its_hash_is_refused(tmp_path: Path
 
 
 def test_the_fixed_parts_lie_at_these_offsets(tmp_path: Path) -> None:
-    """Golden: written files are read by these numbers. A change is a new format version; ask for a third pair of eyes."""
+    """Golden: files are read by these numbers. A change is a new format version; ask for a third pair of eyes."""
     assert {name: HEADER.fields[name][1] for name in HEADER.names} == {
-        "magic": 0, "version": 8, "header_bytes": 12, "file_bytes": 16, "sequence": 24, "position": 32, "journal_id": 40,
-        "fingerprint": 48, "epoch_offset": 56, "epoch_writer": 64, "next_sequence": 72, "timestamp": 80, "created": 88,
-        "last_block_offset": 96, "last_block_checksum": 104, "partition": 108, "state_bytes": 112, "sessions_bytes": 120,
-        "timers_bytes": 128, "quarantine_bytes": 136, "flags": 144, "text_bytes": 148, "reserved": 152,
+        "magic": 0, "version": 8, "header_bytes": 12, "file_bytes": 16, "sequence": 24, "position": 32,
+        "journal_id": 40, "fingerprint": 48, "epoch_offset": 56, "epoch_writer": 64, "next_sequence": 72,
+        "timestamp": 80, "created": 88,
+        "last_block_offset": 96, "last_block_checksum": 104, "partition": 108, "state_bytes": 112,
+        "sessions_bytes": 120, "timers_bytes": 128, "quarantine_bytes": 136, "flags": 144, "text_bytes": 148,
+        "reserved": 152,
         "header_checksum": 156,
     }  # fmt: skip
     assert {name: END.fields[name][1] for name in END.names} == {
-        "magic": 0, "state_hash": 8, "state_digest": 24, "sessions_hash": 40, "taken_ns": 48, "digest": 56, "reserved": 72,
-        "checksum": 76,
+        "magic": 0, "state_hash": 8, "state_digest": 24, "sessions_hash": 40, "taken_ns": 48, "digest": 56,
+        "reserved": 72, "checksum": 76,
     }  # fmt: skip
     data = written(tmp_path).read_bytes()
     state = bytes(encode_state(Bank({1: 10, 2: 20})))
     assert data[:12] == b"PROCSNAP\x01\x00\x00\x00"
     (header_bytes,) = struct.unpack_from("<I", data, 12)
     assert struct.unpack_from("<QQqQQqQQqqqIi", data, 16) == (
-        len(data), 1000, 4096, 2**64 - 1, 0x1122_3344_5566_7788, -1, 77, 1001, META.timestamp, META.created, 2048, 2**32 - 1, 3,
+        len(data), 1000, 4096, 2**64 - 1, 0x1122_3344_5566_7788, -1, 77, 1001, META.timestamp, META.created,
+        2048, 2**32 - 1, 3,
     )  # fmt: skip
     assert struct.unpack_from("<QQQQIII", data, 112) == (len(state), 9, 1, 16, 1, header_bytes - 160, 0)
     body = data[header_bytes:-80]
@@ -121,9 +124,12 @@ def test_any_one_flipped_byte_is_found(tmp_path: Path) -> None:
     assert read_snapshot(path).quarantine == (7, 9)
 
 
-def test_flipped_bytes_are_found_even_where_the_checksums_were_made_to_fit(tmp_path: Path) -> None:
-    """The last checksum is no secret, so the digests behind it are tested on their own."""
-    path = written(tmp_path)
+@pytest.mark.parametrize("ordered", [False, True])
+def test_flipped_bytes_are_found_even_where_the_checksum_was_made_to_fit(tmp_path: Path, ordered: bool) -> None:
+    """The digests behind the last checksum are tested on their own."""
+    state = Bank({2: 20, 1: 10})
+    export = encode_state(state, ordered=ordered)
+    path = write_snapshot(tmp_path, META, export, b"sessions!", canonical_hash=state_hash(state)).path
     good = path.read_bytes()
     for at in [*range(160, len(good) - 4)]:
         bad = bytearray(good)
@@ -147,7 +153,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
 def test_bytes_behind_the_end_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path)
     path.write_bytes(path.read_bytes() + b"\0")
-    with pytest.raises(SnapshotError, match="is torn: .* bytes are there"):
+    with pytest.raises(SnapshotError, match=r"is torn: .* bytes are there"):
         read_snapshot(path)
 
 
@@ -220,7 +226,7 @@ def test_the_data_is_synced_before_it_gets_its_name_and_the_name_after(
 
 
 def test_numbers_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(WrongUse, match="fingerprint is .*does not fit"):
+    with pytest.raises(WrongUse, match=r"fingerprint is .*does not fit"):
         write_snapshot(tmp_path, dataclasses.replace(META, fingerprint=2**64), b"", b"")
 
 

@@ -26,8 +26,9 @@ class Bank:
 
 def meta(sequence: int, journal_id: int = 7) -> SnapshotMeta:
     return SnapshotMeta(
-        application="bank", application_version="1", fingerprint=5, schema="{}", journal_id=journal_id, journal_url="memory:",
-        partition=0, position=sequence * 10, next_sequence=sequence + 1, epoch_offset=0, epoch_writer=7,
+        application="bank", application_version="1", fingerprint=5, schema="{}", journal_id=journal_id,
+        journal_url="memory:", partition=0, position=sequence * 10, next_sequence=sequence + 1, epoch_offset=0,
+        epoch_writer=7,
         last_block_offset=sequence * 10 - 10, last_block_checksum=1, timestamp=1, created=2,
     )  # fmt: skip
 
@@ -188,7 +189,8 @@ def test_a_dict_keeps_its_order_through_the_store_and_the_hash_is_canonical(stor
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A directory that takes files of at most 1 MiB: a tmpfs of that size where this may be mounted, else by a limit."""
+    """A directory that takes files of at most 1 MiB: a tmpfs of that size where this may be mounted,
+    else by a limit."""
     where = tmp_path / "disk"
     where.mkdir()
     if (

@@ -38,14 +38,16 @@ class Bank:
 
 def meta(sequence: int) -> SnapshotMeta:
     return SnapshotMeta(
-        application="bank", application_version="1", fingerprint=5, schema="{}", journal_id=7, journal_url="memory:",
-        partition=0, position=sequence * 10, next_sequence=sequence + 1, epoch_offset=0, epoch_writer=7,
+        application="bank", application_version="1", fingerprint=5, schema="{}", journal_id=7,
+        journal_url="memory:", partition=0, position=sequence * 10, next_sequence=sequence + 1, epoch_offset=0,
+        epoch_writer=7,
         last_block_offset=0, last_block_checksum=1, timestamp=1, created=2,
     )  # fmt: skip
 
 
 class Gate:
-    """Holds a child at a moment: `stop` in the child says it is there and waits; `reached` and `release` in the parent."""
+
+    """Holds a child at a moment: `stop` in the child tells and waits; `reached` and `release` are for the parent."""
 
     def __init__(self, directory: Path) -> None:
         self.parent = os.getpid()
@@ -306,7 +308,10 @@ def test_nothing_of_the_parents_is_run_or_flushed_a_second_time(tmp_path: Path) 
     program = """
 import atexit, sys, threading
 from test_snapshot_taker import Bank, meta, Taker, SnapshotStore
-atexit.register(print, "at exit")
+def end():
+    with open(sys.argv[2], "a") as file:
+        file.write("at exit ")
+atexit.register(end)
 print("buffered", end=" ")
 taker = Taker(SnapshotStore(sys.argv[1])); taker.store.open()
 held = threading.Lock(); held.acquire()
@@ -316,13 +321,14 @@ print(type(taker.wait()).__name__)
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "PYTHONWARNINGS": "error"}
     run = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "s")],
+        [sys.executable, "-c", program, str(tmp_path / "s"), str(tmp_path / "ends")],
         capture_output=True,
         text=True,
         env=environment,
         timeout=60,
     )
-    assert (run.stdout, run.stderr, run.returncode) == ("buffered SnapshotInfo\nat exit\n", "", 0)
+    assert (run.stdout, run.stderr, run.returncode) == ("buffered SnapshotInfo\n", "", 0)
+    assert (tmp_path / "ends").read_text() == "at exit "
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ class _Running:
 class Taker:
     """Takes snapshots into a store, at most one at a time.
 
-    Thread safety: all methods belong to the thread that changes the state.
+    Thread safety: `start` and `take_in_process` belong to the thread that changes the state; poll, wait and cancel to
+    one thread, that one or another.
     """
 
     def __init__(self, store: SnapshotStore) -> None:
