@@ -20,3 +20,22 @@ $(VENV)/.built: $(VENV)/.installed setup.py $(shell find ext processor -name '*.
 	touch $@
 
 build: $(VENV)/.built
+
+# The service with the exchange, and a client that feeds it; make run ARGS="--for 10" stops by itself.
+run: build
+	@$(PY) -m processor demo exchange $(ARGS)
+
+test: build
+	$(PY) -m pytest
+
+lint: build
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+kafka: build
+	@$(PY) -m bench.broker
+
+# Everything that is made here, the state of `make run` and the broker's data included.
+clean:
+	rm -rf build state .kafka/data $(VENV)/.built .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find ext processor tests bench examples -name '*.so' -delete -o -name '__pycache__' -type d -prune -exec rm -rf {} +

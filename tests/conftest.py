@@ -1,0 +1,51 @@
+"""What tests share: a real broker, fresh topics, the data with known answers."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.broker import Broker, broker
+from processor.ring import buffer
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_report_header() -> str:
+    """The compiled core, or no test at all: there is no other implementation that could hide its absence."""
+    if not str(buffer.__file__).endswith(".so"):
+        raise pytest.UsageError(f"the compiled core did not load: {buffer.__file__}; run make build")
+    return f"compiled core: {buffer.__file__}"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder with published input and its right answers."""
+    folder = Path(os.environ.get("PROCESSOR_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"the data folder {folder} is not there (PROCESSOR_DATA names another)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bootstrap() -> Iterator[str]:
+    """The address of a real broker: KAFKA_BOOTSTRAP's, or one started for this run."""
+    with broker() as address:
+        yield address
+
+
+@pytest.fixture
+def own_broker() -> Iterator[Broker]:
+    """A broker of this test's own, to be killed and restarted."""
+    with Broker() as started:
+        yield started
+
+
+@pytest.fixture
+def topic() -> str:
+    """A topic's name that nobody has used."""
+    return f"test-{secrets.token_hex(6)}"
