@@ -68,10 +68,11 @@ class Service:
         self.counters = Counters(str(self.directory / "counters"))
         self.ring = Ring(app.schema.slot_bytes, config.ring_slots, reserved=config.ring_reserved, wait=config.wait)
         self.outputs = OutputQueue(config.output_queue_bytes)
-        self.control = ControlQueue(config.ring_reserved)
+        self.control = ControlQueue(self.ring, config.ring_reserved)
         # The socket comes first: a path in use is found out before anything is claimed. Nobody is let in before the end.
         self.gateway = Gateway(
-            self.listen, self.ring, self.control, self.outputs, app.schema.lengths(), app.schema.fingerprint
+            self.listen, self.ring, self.control, self.outputs, app.schema.lengths(), app.schema.slot_bytes,
+            app.schema.fingerprint,
         )
         try:
             self.journal = open_journal(
@@ -85,7 +86,7 @@ class Service:
                 should_stop=self._stop_asked.is_set,
             )
         except BaseException:
-            self.gateway.close()
+            self.gateway.flush_and_close(timeout_s=0.0)
             if hasattr(self, "journal"):
                 self.journal.close()
             raise
@@ -157,7 +158,7 @@ class Service:
         if healthy and self.config.snapshot_at_shutdown:
             self._last_snapshot(selector)
         deadline = time.monotonic() + self.config.drain_s
-        if healthy and not self.gateway.intake_drained(deadline - time.monotonic()):
+        if healthy and not self._wait(lambda: self.control.pending == 0, deadline):
             self.report(f"warning: control events were not taken in within {self.config.drain_s:g} s")
         self.journaler.drain()
         if not self._join("journaler", deadline):
@@ -169,7 +170,7 @@ class Service:
             self.core.abort()
             self._join("logic", time.monotonic() + 5)
         self.keeper.close(deadline)
-        self.gateway.flush_and_close(max(0.1, min(5.0, deadline - time.monotonic())))
+        self.gateway.flush_and_close(timeout_s=max(0.1, min(5.0, deadline - time.monotonic())))
         self._join("gateway", time.monotonic() + 10)
         self.desk.close()
         self._judge()
@@ -188,6 +189,14 @@ class Service:
             self.keeper.poll()
         if not self.keeper.last_is_there():
             self.report("warning: no snapshot was taken at the end; the next start replays more of the journal")
+
+    def _wait(self, until: Callable[[], bool], deadline: float) -> bool:
+        """Waits for something that another thread does without telling; whether it happened before the deadline."""
+        while not until():
+            if time.monotonic() > deadline or not self._threads["gateway"].is_alive():
+                return False
+            time.sleep(0.001)
+        return True
 
     def _join(self, name: str, deadline: float) -> bool:
         thread = self._threads[name]
