@@ -74,7 +74,7 @@ class Message:
         return out
 
     def describe(self) -> dict[str, Any]:
-        return {"number": self.number, "name": self.name, "fields": {k: v.code for k, v in self.fields.items()}}
+        return {"number": self.number, "name": self.name, "fields": [[k, v.code] for k, v in self.fields.items()]}
 
 
 class Schema:
@@ -105,7 +105,7 @@ class Schema:
             value = json.loads(text)
             events, outputs = (
                 [
-                    Message(m["number"], m["name"], {k: field_type_of_code(c) for k, c in m["fields"].items()})
+                    Message(m["number"], m["name"], {k: field_type_of_code(c) for k, c in m["fields"]})
                     for m in value[part]
                 ]
                 for part in ("events", "outputs")
