@@ -8,12 +8,11 @@ the page says AFTER the kill is what is counted.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,9 @@ import numpy as np
 from bench import journals
 from bench.audit import audit
 from bench.service_process import ServiceProcess
-from bench.workload import KNOWN_HASHES, ReportHasher, load_slots
+from bench.workload import ReportHasher, known_sha256, read_workload, to_slots
 from processor.client import Client
+from processor.client.frames import answered
 from processor.counters import Counters
 
 APPLICATION = "processor.apps.exchange:app"
@@ -89,18 +89,16 @@ class Killer:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.kill == "broker" and arguments.through != "kafka":
         raise ValueError("--kill broker goes with --through kafka")
-    slots, name = load_slots(arguments.workload)
-    with tempfile.TemporaryDirectory() as temporary, journals.fresh(arguments.through, arguments.keep) as journal:
-        directory = Path(arguments.keep or temporary)
-        address = f"unix:{temporary}/socket"
+    slots = to_slots(read_workload(arguments.workload))
+    with journals.fresh(arguments.through, arguments.keep) as journal:
+        address = f"unix:{journal.directory}/socket-{os.getpid()}"
         options = ("--snapshot-every", str(max(1, len(slots) // 40)), "--window", "8192")
-        with ServiceProcess(APPLICATION, journal=journal.url, listen=address, snapshots=directory / "snapshots",
+        with ServiceProcess(APPLICATION, journal=journal.url, listen=address, snapshots=journal.directory / "snapshots",
                             options=options) as service:
             service.start()
             victim = service if arguments.kill == "service" else journal.broker
             killer = Killer(service, victim, len(slots), arguments.kills, arguments.seed)
-            hasher = ReportHasher()
-            heard = Heard(len(slots), hasher)
+            heard = Heard(len(slots))
             done = threading.Event()
             thread = threading.Thread(target=killer.run, args=(lambda: heard.answered, done))
             started = time.monotonic()
@@ -118,8 +116,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             if code:
                 raise RuntimeError(f"the service ended with exit code {code}: {service.lines[-3:]}")
         lost, doubled, events = audit(journal.url, heard.sequences)
+    hasher = ReportHasher()
+    for part in heard.frames:
+        hasher.add(part)
     sha256 = hasher.hexdigest()
-    known = KNOWN_HASHES.get(name)
+    known = known_sha256(arguments.workload)
     enough = killer.in_flight * 4 >= killer.kills and (arguments.kill == "broker" or killer.in_snapshot >= 1)
     return {
         "ok": lost == 0 and doubled == 0 and killer.kills == arguments.kills and enough and known in (None, sha256),
@@ -130,15 +131,17 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 class Heard:
-    """What the client was answered: the reports' hash, and the sequence that each request was applied at."""
+    """What the client was answered: the frames, and the sequence that each request was answered for."""
 
-    def __init__(self, messages: int, hasher: ReportHasher) -> None:
+    def __init__(self, messages: int) -> None:
         self.sequences = np.zeros(messages + 1, np.uint64)
         self.answered = 0
-        self._hasher = hasher
+        self.frames: list[bytes] = []
 
-    def __call__(self, frames: Any) -> None:
-        """Takes whole reply frames, in the order of their requests."""
-        requests, sequences = self._hasher.feed(frames)
+    def __call__(self, frames: bytes) -> None:
+        """Takes whole answers, in the order of their requests."""
+        self.frames.append(frames)
+        requests, sequences = answered(frames)
         self.sequences[requests] = sequences
-        self.answered = int(requests[-1]) if len(requests) else self.answered
+        if len(requests):
+            self.answered = int(requests[-1])
