@@ -32,8 +32,10 @@ class Config:
     # before it is closed.
     output_queue_bytes: int = 16 * 1024 * 1024
 
-    # Snapshots: one every N events (0: only by command and at shutdown); how many are kept.
+    # Snapshots: one every N events, and one every so many seconds if anything happened (0: not so; both 0: only by command and at
+    # shutdown); how many are kept.
     snapshot_every: int = 1_000_000
+    snapshot_every_s: float = 0.0
     snapshots_kept: int = 3
     snapshot_at_shutdown: bool = True
 
@@ -56,3 +58,5 @@ class Config:
                 raise WrongUse(f"{name} is at least 1, not {getattr(self, name)}")
         if self.snapshot_every < 0:
             raise WrongUse(f"snapshot_every is 0 (never) or a number of events, not {self.snapshot_every}")
+        if not 0 <= self.snapshot_every_s < float("inf"):
+            raise WrongUse(f"snapshot_every_s is 0 (never) or a number of seconds, not {self.snapshot_every_s}")

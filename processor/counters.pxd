@@ -23,4 +23,5 @@ cdef class Counters:
     cdef uint64_t* values
     cdef readonly str path
     cdef object mapping
+    cdef int descriptor           # of a page that has no name yet; -1
     cdef uint64_t[::1] view

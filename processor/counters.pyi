@@ -5,6 +5,8 @@ class Counters:
 
     path: str
     def __init__(self, path: str | None = None) -> None: ...
+    def publish(self) -> None:
+        """Gives the page its name. A page that stood there keeps its memory: a process that still writes to it is not harmed."""
     def get(self, name: str) -> int:
         """One counter by name; raises KeyError for an unknown name."""
     def put(self, name: str, value: int) -> None:

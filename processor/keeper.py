@@ -23,7 +23,7 @@ CONTROL_SNAPSHOT = 0xFF03
 CONTROL_STATE_HASH = 0xFF04
 TRIGGER = struct.Struct("<QII16x")          # layout.SnapshotTrigger
 STATE_HASH = struct.Struct("<Q16sQ")        # layout.StateHash
-EVERY_EVENTS, BY_COMMAND, AT_SHUTDOWN = 1, 3, 4
+EVERY_EVENTS, EVERY_SECONDS, BY_COMMAND, AT_SHUTDOWN = 1, 2, 3, 4
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -48,6 +48,7 @@ class SnapshotKeeper:
         self._waiting_again: list[int] = []     # numbers of triggers that came while a child was writing
         self._last_number = 0                   # of the one asked for at the end
         self._last_done = False
+        self._next_by_time = time.monotonic() + config.snapshot_every_s if config.snapshot_every_s else float("inf")
         self.last: SnapshotInfo | None = recovered.snapshot
         if recovered.snapshot is not None:
             counters.put("snapshot_sequence", recovered.snapshot.sequence)
@@ -98,17 +99,26 @@ class SnapshotKeeper:
 
     def ask_last(self) -> bool:
         """The snapshot of the end; False when nothing has happened since the last one."""
-        if self.last is not None and self._core.sequence <= self.last.sequence + 1:
+        if self._nothing_new():
             return False
         self._number += 1
         self._last_number = self._number
         return bool(self._control.put(CONTROL_SNAPSHOT, TRIGGER.pack(self._number, AT_SHUTDOWN, 0)))
 
+    def _nothing_new(self) -> bool:
+        """Whether behind the last snapshot there is nothing but the event that records its hash."""
+        return self.last is not None and self._core.sequence <= self.last.sequence + 1
+
     def last_is_there(self) -> bool:
         return self._last_done
 
     def poll(self) -> None:
-        """Looks whether the child is done; if so, has its hash journaled and tells those who asked."""
+        """Looks whether the child is done; if so, has its hash journaled and tells those who asked. Asks for one when it is time."""
+        now = time.monotonic()
+        if now >= self._next_by_time:
+            self._next_by_time = now + self._config.snapshot_every_s
+            if not self._nothing_new():
+                self._control.put(CONTROL_SNAPSHOT, TRIGGER.pack(0, EVERY_SECONDS, 0))
         with self._lock:
             result = self._taker.poll()
             number = self._running

@@ -29,6 +29,7 @@ from processor.outputs.queue import OutputQueue
 from processor.recovery.recover import Recovered, recover
 from processor.ring.buffer import Ring
 from processor.ring.control import ControlQueue
+from processor.snapshot.store import SnapshotStore
 from processor.wakeup import Wakeup
 
 Report = Callable[[str], None]
@@ -64,7 +65,7 @@ class Service:
         """Recovers, claims, and lets the stages run."""
         config, app = self.config, self.app
         app.check()
-        self.directory.mkdir(parents=True, exist_ok=True)
+        SnapshotStore(self.directory).open()
         self.counters = Counters(str(self.directory / "counters"))
         self.ring = Ring(app.schema.slot_bytes, config.ring_slots, reserved=config.ring_reserved, wait=config.wait)
         self.outputs = OutputQueue(config.output_queue_bytes)
@@ -95,7 +96,7 @@ class Service:
     def _lead(self, recovered: Recovered) -> None:
         config, app = self.config, self.app
         self.core: Core = recovered.core
-    
+        self.counters.publish()
         self.journaler = Journaler(
             self.ring, self.journal, recovered.log, next_sequence=self.core.sequence + 1, timestamp=self.core.timestamp,
             fingerprint=app.schema.fingerprint, max_block_events=config.max_block_events, counters=self.counters,

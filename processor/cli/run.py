@@ -27,6 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="how stages wait: block costs nothing when idle (default)")
     parser.add_argument("--snapshot-every", type=int, default=Config.snapshot_every, metavar="N",
                         help="events between two snapshots; 0: only by command and at the end (default %(default)s)")
+    parser.add_argument("--snapshot-every-s", type=float, default=Config.snapshot_every_s, metavar="S",
+                        help="seconds between two snapshots, if anything happened; 0: not by time (default %(default)g)")
     parser.add_argument("--max-block-events", type=int, default=Config.max_block_events, metavar="N",
                         help="most events in a block; 1: one Kafka record an event (default %(default)s)")
     parser.add_argument("--window", type=int, default=Config.window, metavar="N",
@@ -45,7 +47,8 @@ def config_of(arguments: argparse.Namespace) -> Config:
             raise WrongUse(f"--set takes KEY=VALUE, not {item!r}")
         settings[key] = value
     return Config(
-        wait=arguments.wait, snapshot_every=arguments.snapshot_every, max_block_events=arguments.max_block_events,
+        wait=arguments.wait, snapshot_every=arguments.snapshot_every,
+        snapshot_every_s=arguments.snapshot_every_s, max_block_events=arguments.max_block_events,
         window=arguments.window, journal_settings=settings, allow_finite_retention=arguments.allow_finite_retention,
     )
 
