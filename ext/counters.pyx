@@ -24,7 +24,7 @@ cdef class Counters:
     """Numbers of the stages, written by one thread each and readable by anybody at any time.
 
     With a `path` they are a file mapped shared, so that they can still be read when the process was killed. The file gets its name
-    from `publish`: until then, and for a starter that is refused, the page of whoever runs there stays as it is.
+    from `publish`: until then, and for a starter that is refused, the page of whoever runs there stays as it is. Raises OSError.
     """
     def __init__(self, str path=None):
         size = COUNTERS * sizeof(uint64_t)
@@ -32,7 +32,8 @@ cdef class Counters:
         self.descriptor = -1
         if path:
             self.descriptor = os.open(os.path.dirname(path) or ".", os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o644)
-            os.ftruncate(self.descriptor, size)
+            # Not a hole: touching one on a disk that is full by then would be the end (SIGBUS).
+            os.posix_fallocate(self.descriptor, 0, size)
             self.mapping = mmap.mmap(self.descriptor, size)
         else:
             self.mapping = mmap.mmap(-1, size)

@@ -76,7 +76,7 @@ class AdminDesk:
         self._service.keeper.ask(asked.get("keep"), say)
 
     def _stats(self, asked: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
-        say({"ok": True, **self._service.counters.all()})
+        say({"ok": True, **self._service.counters.all(), "gateway": self._service.gateway.counts})
 
     def close(self) -> None:
         """Hangs up."""

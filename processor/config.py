@@ -22,6 +22,8 @@ class Config:
     max_block_events: int = 4_096
     journal_settings: dict[str, str] = field(default_factory=dict)
     allow_finite_retention: bool = False
+    # Seconds without an acknowledgement of what it was handed after which the journal counts as away (people are told).
+    journal_away_s: float = 5.0
 
     # Sessions: requests in flight, bytes of stored outputs of one session, sessions at once.
     window: int = 8_192

@@ -18,7 +18,7 @@ from processor.admin import AdminDesk
 from processor.app import App
 from processor.config import Config
 from processor.counters import Counters
-from processor.errors import EXIT_CANNOT_RUN, EXIT_DEPOSED, EXIT_DONE, EXIT_HALTED, ProcessorError
+from processor.errors import EXIT_CANNOT_RUN, EXIT_DEPOSED, EXIT_DONE, EXIT_HALTED, ProcessorError, SnapshotError
 from processor.gateway.gateway import Gateway
 from processor.journal import open_journal
 from processor.journal.journaler import Journaler
@@ -58,6 +58,7 @@ class Service:
         self._stop_asked = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._failures: list[tuple[str, BaseException]] = []
+        self._durable_seen = (0, 0.0)           # the sequence, and when it was seen to move (time.monotonic)
 
     # ---- start
 
@@ -66,7 +67,11 @@ class Service:
         config, app = self.config, self.app
         app.check()
         SnapshotStore(self.directory).open()
-        self.counters = Counters(str(self.directory / "counters"))
+        try:
+            self.counters = Counters(str(self.directory / "counters"))
+        except OSError as error:
+            raise SnapshotError(f"{self.directory}: cannot make the counter page: {error.strerror}: make room there, or name another "
+                                "directory with --snapshots") from error
         self.ring = Ring(app.schema.slot_bytes, config.ring_slots, reserved=config.ring_reserved, wait=config.wait)
         self.outputs = OutputQueue(config.output_queue_bytes)
         self.control = ControlQueue(self.ring, config.ring_reserved)
@@ -134,8 +139,8 @@ class Service:
                 for key, _ in selector.select(max(0.0, min(1.0, next_tick - time.monotonic()))):
                     key.data()
                 self.keeper.poll()
-                if self.journal.away != away:
-                    away = self.journal.away
+                if self._journal_is_away() != away:
+                    away = not away
                     self.report(f"the journal {self.journal.url} does not answer: waiting, taking in no more than the ring holds"
                                 if away else f"the journal {self.journal.url} answers again")
                 if time.monotonic() >= next_tick:
@@ -144,6 +149,13 @@ class Service:
                         tick()
             self._shut_down(selector)
         return self.exit_code
+
+    def _journal_is_away(self) -> bool:
+        """It says so itself, or has acknowledged nothing of what it was handed for `journal_away_s`."""
+        now, durable = time.monotonic(), self.counters.get("durable")
+        if durable != self._durable_seen[0] or self.counters.get("handed") <= durable:
+            self._durable_seen = (durable, now)
+        return bool(self.journal.away) or now - self._durable_seen[1] > self.config.journal_away_s
 
     def stop(self) -> None:
         """Asks for the end, from any thread or a signal handler."""
@@ -215,8 +227,9 @@ class Service:
         elif outcome == "deposed":
             self.report(f"deposed: {text}")
             self.exit_code = EXIT_DEPOSED
-        elif outcome in ("failed", "log-lost") and text != "aborted":
-            self.report(f"the journal failed: {text}")
+        elif outcome in ("failed", "log-lost"):
+            if text != "aborted":               # that one was told when it was given up
+                self.report(f"the journal failed: {text}")
             self.exit_code = EXIT_CANNOT_RUN
         for name, error in self._failures:
             kind = type(error).__name__

@@ -33,6 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="most events in a block; 1: one Kafka record an event (default %(default)s)")
     parser.add_argument("--window", type=int, default=Config.window, metavar="N",
                         help="most requests in flight in a session (default %(default)s)")
+    parser.add_argument("--drain-s", type=float, default=Config.drain_s, metavar="S",
+                        help="at the end: seconds until everything must have drained (default %(default)g)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of librdkafka")
     parser.add_argument("--allow-finite-retention", action="store_true",
                         help="accept a topic whose records expire: a rebuild from the first event will not be possible")
@@ -47,9 +49,9 @@ def config_of(arguments: argparse.Namespace) -> Config:
             raise WrongUse(f"--set takes KEY=VALUE, not {item!r}")
         settings[key] = value
     return Config(
-        wait=arguments.wait, snapshot_every=arguments.snapshot_every,
-        snapshot_every_s=arguments.snapshot_every_s, max_block_events=arguments.max_block_events,
-        window=arguments.window, journal_settings=settings, allow_finite_retention=arguments.allow_finite_retention,
+        wait=arguments.wait, snapshot_every=arguments.snapshot_every, snapshot_every_s=arguments.snapshot_every_s,
+        max_block_events=arguments.max_block_events, window=arguments.window, drain_s=arguments.drain_s,
+        journal_settings=settings, allow_finite_retention=arguments.allow_finite_retention,
     )
 
 
