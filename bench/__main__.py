@@ -11,6 +11,7 @@ from typing import Any
 # Name: (module, help). A module has configure(parser) and run(args) -> dict, whose "ok" decides the exit code.
 BENCHMARKS = {
     "crash": ("bench.crash", "kill -9 at random moments while a workload runs; nothing lost, nothing doubled"),
+    "lone": ("bench.lone", "the round trip of one lone request through the whole service"),
     "matching": ("bench.matching", "the published order flow through the exchange, alone or as a whole service"),
 }
 
