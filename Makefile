@@ -14,9 +14,13 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 # The sources are compiled in place, so that .venv's python sees them from the checkout; `pip install .` makes a wheel of the same.
-$(VENV)/.built: $(VENV)/.installed setup.py $(shell find ext processor -name '*.pyx' -o -name '*.pxd')
+$(VENV)/.built: $(VENV)/.linked setup.py $(shell find ext processor -name '*.pyx' -o -name '*.pxd')
 	$(PY) setup.py -q build_ext --inplace --parallel 4
-	$(VENV)/bin/pip install -q --no-build-isolation --no-deps -e .
+	touch $@
+
+# The checkout as an installed package, and the command `processor`: nothing is compiled for that.
+$(VENV)/.linked: $(VENV)/.installed pyproject.toml
+	PROCESSOR_BUILD=none $(VENV)/bin/pip install -q --no-build-isolation --no-deps -e .
 	touch $@
 
 build: $(VENV)/.built

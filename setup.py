@@ -1,6 +1,7 @@
 """Compiles every source under ext/ to the module of `processor` at the same path: ext/ring/buffer.pyx -> processor.ring.buffer.
 
-PROCESSOR_SANITIZE=thread|address builds the same sources with a sanitizer (see `make sanitize`).
+PROCESSOR_SANITIZE=thread|address builds the same sources with a sanitizer (see `make sanitize`). PROCESSOR_BUILD=none compiles nothing
+(`make build` links the checkout into its environment that way, and compiles in place beside it).
 """
 
 import os
@@ -29,7 +30,7 @@ def extensions() -> list[Extension]:
 
 
 setup(
-    ext_modules=cythonize(
+    ext_modules=[] if os.environ.get("PROCESSOR_BUILD") == "none" else cythonize(
         extensions(),
         include_path=["."],
         build_dir=os.environ.get("PROCESSOR_BUILD_DIR", "build/cython"),
