@@ -20,11 +20,13 @@ cdef class Counters:
         size = COUNTERS * sizeof(uint64_t)
         self.path = path or ""
         if path:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            # A new file under the old name: whoever has the old one mapped keeps it, as it is.
+            made = f"{path}.{os.getpid()}"
+            descriptor = os.open(made, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
             try:
-                os.ftruncate(descriptor, 0)
                 os.ftruncate(descriptor, size)
                 self.mapping = mmap.mmap(descriptor, size)
+                os.rename(made, path)
             finally:
                 os.close(descriptor)
         else:

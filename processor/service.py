@@ -65,7 +65,6 @@ class Service:
         config, app = self.config, self.app
         app.check()
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.counters = Counters(str(self.directory / "counters"))
         self.ring = Ring(app.schema.slot_bytes, config.ring_slots, reserved=config.ring_reserved, wait=config.wait)
         self.outputs = OutputQueue(config.output_queue_bytes)
         self.control = ControlQueue(self.ring, config.ring_reserved)
@@ -79,6 +78,8 @@ class Service:
                 self.journal_url, write=True, settings=config.journal_settings,
                 allow_finite_retention=config.allow_finite_retention,
             )
+            # The page is named beside the snapshots: not before socket and lock have told that nobody else serves here.
+            self.counters = Counters(str(self.directory / "counters"))
             for warning in getattr(self.journal, "warnings", ()):
                 self.report(f"warning: {warning}")
             self.recovered = recover(
