@@ -1,7 +1,7 @@
 """Times counted in buckets: percentiles of any number of them in bounded memory.
 
-After the HDR histogram (Gil Tene): buckets grow with the value, so that each is at most 1/128 of its value wide. The bucket of a
-time is found in the bits of its float64: the exponent and the first seven bits of the mantissa.
+After the HDR histogram (Gil Tene): buckets grow with the value, so that each is at most 1/128 of its value wide. The
+bucket of a time is found in the bits of its float64: the exponent and the first seven bits of the mantissa.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Latencies:
         other._counts[:] = 0
 
     def percentiles_us(self, percents: Iterable[float]) -> list[float | None]:
-        """In microseconds: the middle of the bucket of the least time that is not below so many percent; None without any."""
+        """In microseconds, of the least time that so many percent are not above; None when nothing was counted."""
         upto = np.cumsum(self._counts)
         if upto[-1] == 0:
             return [None for _ in percents]

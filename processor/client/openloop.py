@@ -1,7 +1,8 @@
-"""An open loop: events sent at the times of a schedule, whatever the service does meanwhile, and the times of their round trips.
+"""An open loop: events sent at the times of a schedule, whatever the service does, and the times of their round trips.
 
-A client that waits for a slow answer before it goes on sends less just when it should measure ("coordinated omission"). Here event k is
-due at start + k / rate, and its round trip counts from then, also when the window was full or the service away.
+A client that waits for a slow answer before it goes on sends less just when it should measure (coordinated omission).
+Here event k is due at start + k / rate, and its round trip counts from then, also when the window was full or the
+service away.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ LOOK_S = 0.05               # most that is waited at a time: the caller has sign
 
 
 class OpenLoop:
-    """Sends what `supply(n)` gives (1 to n slots of shape (k, slot_bytes)) at `rate` events/s, or with 0 as fast as it goes.
+    """Sends what `supply(n)` gives (1 to n slots, shape (k, slot_bytes)) at `rate` events/s, with 0 as fast as it goes.
 
-    With a rate, a round trip is from when the event was due, else from when it was given to the client. `on_frames` gets the reply frames,
-    whole answers in order. After `most_s` seconds' worth of events nothing is due any more.
+    With a rate, a round trip is from when the event was due, else from when it was given to the client. `on_frames` gets
+    the reply frames, whole answers in order. After `most_s` seconds' worth of events nothing is due any more.
     """
 
     def __init__(
-        self, client: Client, supply: Callable[[int], Slots], on_frames: Callable[[bytes], object], *, rate: float = 0.0,
-        most_s: float | None = None,
+        self, client: Client, supply: Callable[[int], Slots], on_frames: Callable[[bytes], object], *,
+        rate: float = 0.0, most_s: float | None = None,
     ) -> None:
         self._client, self._supply, self._on_frames = client, supply, on_frames
         self._rate, self._most_s = rate, most_s
@@ -72,7 +73,7 @@ class OpenLoop:
         if self._most_s is not None:
             now = min(now, self._most_s)
             if now == self._most_s:
-                return int(round(now * self._rate)) - self.sent
+                return round(now * self._rate) - self.sent
         return int(now * self._rate) + 1 - self.sent
 
     def _wait_s(self) -> float:
@@ -93,7 +94,7 @@ class OpenLoop:
         if flying == 0:
             time.sleep(wait_s)
             return
-        # As fast as it goes, a part of what is in flight: the rest keeps the service busy while the frames are looked at.
+        # As fast as it goes: a part of what is in flight, so that the rest keeps the service busy meanwhile.
         frames = self._client.receive_frames(wait_s, answers=1 if self._rate else max(1, flying // 4))
         if not frames:
             return
