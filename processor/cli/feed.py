@@ -162,8 +162,8 @@ class Feed:
             self._line_when_due()
             if time.monotonic() > deadline:
                 raise ClientTimeout(
-                    f"the service did not answer the last {self._client.in_flight} events within {DRAIN_S:g} s: they may "
-                    "or may not be applied", self._client.unanswered,
+                    f"the service did not answer the last {self._client.in_flight} events within {DRAIN_S:g} s: they "
+                    "may or may not be applied", self._client.unanswered,
                 )  # fmt: skip
 
     def _take(self, frames: bytes) -> None:

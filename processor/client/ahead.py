@@ -29,6 +29,7 @@ class Ahead:
         if not len(self._left):
             got = self._ready.get()
             if isinstance(got, BaseException):
+                self._ready.put(got)        # nothing comes behind it, however often it is asked for
                 raise got
             self._left = got
         taken, self._left = self._left[:count], self._left[count:]

@@ -27,8 +27,8 @@ LOOK_S = 0.05               # most that is waited at a time: the caller has sign
 class OpenLoop:
     """Sends what `supply(n)` gives (1 to n slots, shape (k, slot_bytes)) at `rate` events/s, with 0 as fast as it goes.
 
-    With a rate, a round trip is from when the event was due, else from when it was given to the client. `on_frames` gets
-    the reply frames, whole answers in order. After `most_s` seconds' worth of events nothing is due any more.
+    With a rate, a round trip is from when the event was due, else from when it was given to the client. `on_frames`
+    gets the reply frames, whole answers in order. After `most_s` seconds' worth of events nothing is due any more.
     """
 
     def __init__(
