@@ -16,8 +16,7 @@ from pathlib import Path
 from processor.apps.exchange import app
 from processor.cli.feed import DRAIN_S
 from processor.cli.lifetime import end_with_parent
-from processor.cli.progress import RecoveryBar
-from processor.cli.run import say
+from processor.cli.progress import RecoveryBar, say
 from processor.config import Config
 from processor.errors import EXIT_CANNOT_RUN, EXIT_DONE, WrongUse
 from processor.gateway.listener import PATH_BYTES_MAX

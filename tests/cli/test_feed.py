@@ -16,7 +16,8 @@ from processor.journal.records import open_to_look
 from tests.cli.commands import Command, processor
 
 EXCHANGE = "processor.apps.exchange:app"
-LINE_KEYS = {"seconds", "events", "events_per_s", "p50_us", "p99_us", "p999_us", "trades", "sequence", "snapshot_sequence"}
+LINE_KEYS = {"seconds", "events", "events_per_s", "p50_us", "p99_us", "p999_us", "trades", "sequence",
+             "snapshot_sequence"}  # fmt: skip
 
 
 @pytest.fixture
