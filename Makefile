@@ -27,7 +27,7 @@ build: $(VENV)/.built
 
 # The service with the exchange, and a client that feeds it; make run ARGS="--for 10" stops by itself.
 run: build
-	@$(PY) -m processor demo exchange $(ARGS)
+	@$(PY) -m processor demo exchange --end-with-parent $(ARGS)
 
 test: build
 	$(PY) -m pytest

@@ -2,6 +2,10 @@
 
 import sys
 
-from processor.cli.main import main
+try:
+    from processor.cli.main import main
+except KeyboardInterrupt:       # Ctrl-C while all of this is still being imported
+    sys.exit(130)
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

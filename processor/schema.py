@@ -73,6 +73,16 @@ class Message:
                 out[key] = value.item()
         return out
 
+    def unpack_many(self, payloads: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+        """The values of many payloads, shape (n,), this message's dtype; each as `unpack` gives them."""
+        if not self.fields:
+            return [{} for _ in range(len(payloads))]
+        columns = []
+        for key, kind in self.fields.items():
+            column = payloads[key].tolist()
+            columns.append([value.decode(errors="replace") for value in column] if kind.text else column)
+        return [dict(zip(self.fields, row, strict=True)) for row in zip(*columns, strict=True)]
+
     def describe(self) -> dict[str, Any]:
         return {"number": self.number, "name": self.name, "fields": [[k, v.code] for k, v in self.fields.items()]}
 

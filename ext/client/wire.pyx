@@ -12,6 +12,9 @@ from processor.errors import WrongUse
 
 cdef extern from * nogil:
     """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
     #include <errno.h>
     #include <poll.h>
     #include <stdint.h>
@@ -20,9 +23,9 @@ cdef extern from * nogil:
     #include <sys/uio.h>
     #include <time.h>
 
-    static inline int64_t wire_monotonic_ms(void) {
+    static inline int64_t wire_monotonic_us(void) {
         struct timespec now; clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+        return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
     }
     static inline int64_t wire_send(int fd, struct iovec *parts, int count) {
         struct msghdr message; int64_t sent;
@@ -36,9 +39,10 @@ cdef extern from * nogil:
         return got;
     }
     /* -1: a signal came (Python has to see it). */
-    static inline int wire_poll(int fd, int writing, int timeout_ms) {
+    static inline int wire_poll(int fd, int writing, int64_t timeout_us) {
         struct pollfd one = { fd, POLLIN | (writing ? POLLOUT : 0), 0 };
-        return poll(&one, 1, timeout_ms);
+        struct timespec most = { timeout_us / 1000000, timeout_us % 1000000 * 1000 };
+        return ppoll(&one, 1, &most, NULL);
     }
     """
     struct iovec:
@@ -46,10 +50,10 @@ cdef extern from * nogil:
         size_t iov_len
     int errno
     int EAGAIN
-    int64_t wire_monotonic_ms() noexcept
+    int64_t wire_monotonic_us() noexcept
     int64_t wire_send(int, iovec*, int) noexcept
     int64_t wire_receive(int, void*, uint64_t) noexcept
-    int wire_poll(int, int, int) noexcept
+    int wire_poll(int, int, int64_t) noexcept
 
 cdef enum:
     RECEIVED_AT_ONCE = 262144
@@ -159,11 +163,13 @@ cdef class Wire:
                 memset(<char*>slot + SLOT_HEADER_BYTES + length, 0, self.slot_bytes - SLOT_HEADER_BYTES - length)
         return count
 
-    def pump(self, uint64_t until, int timeout_ms):
-        """Sends and receives until request `until` is answered, for at most timeout_ms: DONE, WAITING, CLOSED or SPECIAL."""
+    def pump(self, uint64_t until, double timeout_ms):
+        """Sends and receives until request `until` is answered, for at most timeout_ms (parts of one count): DONE, WAITING, CLOSED or
+        SPECIAL."""
         cdef int code
+        cdef int64_t timeout_us = <int64_t>(timeout_ms * 1000)
         with nogil:
-            code = self.pump_until(until, timeout_ms)
+            code = self.pump_until(until, timeout_us)
         if code == NO_MEMORY_:
             raise MemoryError("no room for more replies: read them as they come")
         return code
@@ -184,8 +190,8 @@ cdef class Wire:
         reply = <const Reply*>(self.inbox + self.special_at)
         return reply.type, reply.request, (<const char*>reply + REPLY_HEADER_BYTES)[:reply.length]
 
-    cdef int pump_until(self, uint64_t until, int timeout_ms) noexcept nogil:
-        cdef int64_t deadline = wire_monotonic_ms() + timeout_ms
+    cdef int pump_until(self, uint64_t until, int64_t timeout_us) noexcept nogil:
+        cdef int64_t deadline = wire_monotonic_us() + timeout_us
         cdef int64_t left
         cdef int result
         if self.fd < 0:
@@ -200,10 +206,10 @@ cdef class Wire:
                 return DONE_
             if result > 0:
                 continue
-            left = deadline - wire_monotonic_ms()
+            left = deadline - wire_monotonic_us()
             if left <= 0:
                 return WAITING_
-            if wire_poll(self.fd, not self.send_failed and self.sent < self.submitted * self.slot_bytes, <int>left) < 0:
+            if wire_poll(self.fd, not self.send_failed and self.sent < self.submitted * self.slot_bytes, left) < 0:
                 return WAITING_
 
     cdef void send_some(self) noexcept nogil:

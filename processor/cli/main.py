@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 
-from processor.errors import EXIT_WRONG_USE, ProcessorError
+from processor.errors import EXIT_CANNOT_RUN, EXIT_DONE, ProcessorError
 
-# Name: module. Each has HELP, configure(parser) and run(arguments) -> exit code. Only the one that is asked for is imported.
+# Name: module. Each has HELP, configure(parser), run(arguments) -> exit code, and may have EXAMPLES for its help. Only
+# the one that is asked for is imported.
 COMMANDS = {
     "run": "processor.cli.run",
     "feed": "processor.cli.feed",
@@ -30,6 +32,32 @@ exit codes: 0 done, 1 a check failed, 2 wrong use, 3 cannot start or run (journa
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(given)
+    except ProcessorError as error:
+        _flush()
+        if str(error):
+            print(f"processor: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # Who read our output has gone (head, less): nothing is left to say, nor to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    except OSError as error:
+        # A file, directory or device that the system does not let us use; what it is stands in the system's own words.
+        print(f"processor: {error}", file=sys.stderr)
+        return EXIT_CANNOT_RUN
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _flush() -> None:
+    """What was printed before an error stands before it, wherever both go."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+
+
+def _run(given: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="processor", epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter,
         description="An in-memory business logic processor with Apache Kafka as its journal.",
@@ -39,25 +67,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = [asked] if asked in COMMANDS else list(COMMANDS)
     for name in wanted:
         module = importlib.import_module(COMMANDS[name])
+        examples = getattr(module, "EXAMPLES", "")
         child = commands.add_parser(
-            name, help=module.HELP, description=module.HELP, epilog=EXIT_CODES,
+            name, help=module.HELP, description=module.HELP, epilog=f"{examples}\n{EXIT_CODES}".lstrip(),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.configure(child)
         child.set_defaults(run=module.run)
     arguments = parser.parse_args(given)
-    try:
-        return int(arguments.run(arguments))
-    except ProcessorError as error:
-        if str(error):
-            print(f"processor: {error}", file=sys.stderr)
-        return error.exit_code
-    except BrokenPipeError:
-        # Who read our output has gone (head, less): nothing is left to say, nor to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    code = int(arguments.run(arguments))
+    sys.stdout.flush()      # here, where a reader that has gone is no error
+    return code
 
 
-__all__ = ["COMMANDS", "EXIT_WRONG_USE", "main"]
+__all__ = ["COMMANDS", "main"]

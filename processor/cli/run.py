@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 from typing import Any
 
 from processor.app import load_app
-from processor.cli.progress import RecoveryBar
+from processor.cli.progress import RecoveryBar, say
 from processor.config import WAIT_STRATEGIES, Config
 from processor.errors import WrongUse
 from processor.service import Service
@@ -53,11 +52,6 @@ def config_of(arguments: argparse.Namespace) -> Config:
         max_block_events=arguments.max_block_events, window=arguments.window, drain_s=arguments.drain_s,
         journal_settings=settings, allow_finite_retention=arguments.allow_finite_retention,
     )
-
-
-def say(line: str) -> None:
-    """One line to people, at once, whatever stdout is connected to."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def stop_on_signals(service: Service) -> None:

@@ -31,6 +31,7 @@ from processor.errors import ClientError, ClientTimeout, SessionEvicted, WrongUs
 from processor.schema import Schema
 
 SLICE_MS = 100                # of waiting without the GIL, between looks at signals and at the time
+ATTEMPT_S = 0.5               # for one attempt to connect again, where a call does not wait for it to succeed
 BACKOFF_S = (0.005, 0.5)      # between two attempts to connect: the first, the longest
 
 
@@ -128,14 +129,27 @@ class Client:
             if not self._answers:
                 return
 
-    def receive_frames(self) -> bytes:
-        """The reply frames of whole answers, in order, as they came; waits for one if there is none and something is unanswered.
+    def offer(self, slots: np.ndarray[Any, Any]) -> range:
+        """Sends as many of these whole slots (see `stream`) as the window has room for, waits for nothing; their request numbers."""
+        self._check()
+        first = self._wire.submitted + 1
+        self._wire.put_slots(self._encoder.slots(slots))
+        self._push()
+        return range(first, self._wire.submitted + 1)
 
-        For fast consumers; do not mix it with `answers`, which would miss what is taken here.
+    def receive_frames(self, wait_s: float | None = None, *, answers: int = 1) -> bytes:
+        """The reply frames of whole answers, in order, as they came; waits if there are none and something is unanswered.
+
+        It waits for `answers` more answers, or all that are due, for at most wait_s seconds: then what there is, perhaps nothing. Without
+        wait_s it waits for one, and raises ClientTimeout as any call does. A lost connection is made again here, too; an attempt
+        takes up to ATTEMPT_S. For fast consumers; do not mix it with `answers`, which would miss what is taken here.
         """
         frames = self._wire.take()
         if not frames and self._wire.answered < self._wire.submitted:
-            self._wait(self._wire.answered + 1)
+            if wait_s is None:
+                self._wait(self._wire.answered + 1)
+            else:
+                self._wait_a_little(min(self._wire.answered + answers, self._wire.submitted), wait_s)
             frames = self._wire.take()
         return frames
 
@@ -176,6 +190,11 @@ class Client:
     def window(self) -> int:
         """Most requests in flight."""
         return self._wire.limit
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests have no answer yet."""
+        return self._wire.submitted - self._wire.answered
 
     @property
     def unanswered(self) -> tuple[int, ...]:
@@ -226,6 +245,16 @@ class Client:
                 seen, deadline = self._wire.answered, now + self.timeout_s
             elif now >= deadline:
                 raise self._timeout("no answer")
+
+    def _wait_a_little(self, until: int, wait_s: float) -> None:
+        """Until this request is answered, for at most wait_s; a lost connection is tried once."""
+        self._check()
+        if self._socket is None:
+            try:
+                self._connect(self.reconnect_s, time.monotonic() + max(wait_s, ATTEMPT_S))
+            except ClientTimeout:
+                return
+        self._after(self._wire.pump(until, wait_s * 1000))
 
     def _after(self, code: int) -> None:
         if code == CLOSED:

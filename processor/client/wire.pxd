@@ -32,7 +32,7 @@ cdef class Wire:
     cdef uint64_t special_at              # where in the inbox a frame stands that is no answer (Wire.special)
     cdef bint is_special
 
-    cdef int pump_until(self, uint64_t until, int timeout_ms) noexcept nogil
+    cdef int pump_until(self, uint64_t until, int64_t timeout_us) noexcept nogil
     cdef void send_some(self) noexcept nogil
     cdef int receive_some(self) noexcept nogil
     cdef int parse(self) noexcept nogil

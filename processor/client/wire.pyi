@@ -30,8 +30,9 @@ class Wire:
         """Takes as many of these whole slots (n, slot_bytes) as there is room for; session and request are filled in."""
     def put_payloads(self, type: int, payloads: np.ndarray[Any, np.dtype[np.uint8]]) -> int:
         """Takes as many events of this type, given as payloads (n, length), as there is room for."""
-    def pump(self, until: int, timeout_ms: int) -> int:
-        """Sends and receives until request `until` is answered, for at most timeout_ms: DONE, WAITING, CLOSED or SPECIAL."""
+    def pump(self, until: int, timeout_ms: float) -> int:
+        """Sends and receives until request `until` is answered, for at most timeout_ms (parts of one count): DONE, WAITING, CLOSED or
+        SPECIAL."""
     def take(self) -> bytes:
         """The frames of all whole answers that have come since the last call, in order."""
     @property

@@ -29,7 +29,7 @@ def open_kafka(
     named = parse_url(url)
     bootstrap, topic, partition = named.hosts, named.topic, named.partition
     chosen = dict(settings or {})
-    topics = _Topics(bootstrap, url, timeout_s, chosen)
+    topics = Topics(bootstrap, url, timeout_s, chosen)
     count = topics.partitions(topic)
     if count is None:
         if not (create and write):
@@ -77,12 +77,12 @@ def _weak_points(topic: str, kept: Mapping[str, str], replicas: int) -> list[str
     return found
 
 
-class _Topics:
+class Topics:
     """The few questions and orders that concern one topic; every one bounded in time."""
 
     def __init__(self, bootstrap: str, url: str, timeout_s: float, settings: Mapping[str, str]) -> None:
         security = {k: v for k, v in settings.items() if k.startswith(("security.", "sasl.", "ssl."))}
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "logger": _Silent(), **security})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "logger": Silent(), **security})
         self._url, self._bootstrap, self._timeout_s = url, bootstrap, timeout_s
 
     def _metadata(self, topic: str) -> Any:
@@ -127,7 +127,7 @@ class _Topics:
         return {name: str(entry.value) for name, entry in found.items()}
 
 
-class _Silent:
+class Silent:
     """Takes what librdkafka would write to stderr; failures come back as errors."""
 
     def log(self, *arguments: Any, **options: Any) -> None:

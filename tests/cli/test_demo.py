@@ -1,0 +1,292 @@
+"""`processor demo exchange` and `make run`: real processes, real signals, a real terminal; nobody is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from processor.counters import Counters
+from processor.snapshot.store import SnapshotStore
+from tests.cli.commands import LONG_S, PROCESSOR, ROOT, Command, processor
+
+RATE = ("--rate", "5000")
+RECOVERED = re.compile(r"recovered (\d+) events from snapshot (\d+) in [0-9.]+ s")
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> tuple[str, ...]:
+    return ("demo", "exchange", "--state", str(tmp_path / "state"), *RATE)
+
+
+def newest_snapshot(state: Path) -> int:
+    return next(found.sequence for found in SnapshotStore(state / "snapshots").files() if found.good)
+
+
+def ended_well(command: Command, state: Path) -> None:
+    """Orderly: the client's summary, everything answered, a snapshot, and where the state is."""
+    summary = next(line for line in command.lines if line.startswith("fed "))
+    last = command.lines[-1]
+    assert "unanswered" not in summary and "Traceback" not in command.text and "Error" not in command.text
+    assert f"snapshot of sequence {newest_snapshot(state)}; the state is in {state}" in last
+    assert not (state / "socket").exists()
+
+
+def child_of(pid: int) -> int:
+    """The one child process, once it is there."""
+    deadline = time.monotonic() + LONG_S
+    while time.monotonic() < deadline:
+        if found := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            return int(found[0])
+        time.sleep(0.01)
+    raise AssertionError(f"process {pid} has no child")
+
+
+def gone(pid: int) -> bool:
+    """Whether the process has ended, once it has; False when it still runs after a long time."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], LONG_S)[0])
+    finally:
+        os.close(descriptor)
+
+
+def test_it_stops_by_itself_and_the_second_run_recovers_and_goes_on(demo: tuple[str, ...], tmp_path: Path) -> None:
+    done = processor(*demo, "--for", 1.5, "--json")
+    assert done.returncode == 0, done.stderr
+    *lines, summary = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines and summary["events"] == 7_500 and summary["unanswered"] == 0
+    first = newest_snapshot(tmp_path / "state")
+    assert f"snapshot of sequence {first}; the state is in {tmp_path / 'state'}" in done.stderr
+    assert first == 7_502       # the session's opening, the events, and the snapshot itself
+    again = processor(*demo, "--for", 0.5, "--json")
+    found = RECOVERED.search(again.stderr)
+    assert again.returncode == 0 and found is not None and int(found[2]) == first
+    assert json.loads(again.stdout.splitlines()[-1])["sequence"] > first
+
+
+@pytest.mark.parametrize(("number", "group"), [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGTERM, True),
+                                               (signal.SIGTERM, False)])  # fmt: skip
+def test_a_signal_to_it_or_to_its_group_ends_it_orderly(
+    demo: tuple[str, ...], tmp_path: Path, number: int, group: bool
+) -> None:
+    with Command(*demo) as running:
+        running.wait_for("events/s")
+        running.signal(number, group=group)
+        assert running.join() == 0
+    ended_well(running, tmp_path / "state")
+
+
+def test_a_signal_before_anything_is_fed_ends_it_without_a_traceback(demo: tuple[str, ...]) -> None:
+    with Command(*demo) as running:
+        running.wait_for("listening on")
+        running.signal(signal.SIGINT, group=True)
+        assert running.join() == 0
+    assert "Traceback" not in running.text and "the state is in" in running.lines[-1]
+
+
+def test_a_client_that_is_killed_ends_it_orderly_with_exit_code_3(demo: tuple[str, ...], tmp_path: Path) -> None:
+    with Command(*demo) as running:
+        running.wait_for("events/s")
+        os.kill(child_of(running.process.pid), signal.SIGKILL)
+        assert running.join() == 3
+    assert "the client that feeds the exchange was killed by SIGKILL: stopping" in running.text
+    assert f"snapshot of sequence {newest_snapshot(tmp_path / 'state')}" in running.lines[-1]
+
+
+def test_when_it_is_killed_its_client_ends_too_and_the_next_run_recovers(demo: tuple[str, ...], tmp_path: Path) -> None:
+    with Command(*demo, "--snapshot-every", 2_000) as running:
+        client = child_of(running.process.pid)
+        running.wait_for(lambda line: "last snapshot" in line and "last snapshot none" not in line)
+        os.kill(running.process.pid, signal.SIGKILL)
+        assert running.join() == -signal.SIGKILL
+        assert gone(client) and "Traceback" not in running.text
+    done = processor(*demo, "--for", 0.3)
+    found = RECOVERED.search(done.stderr)
+    assert done.returncode == 0 and found is not None and int(found[2]) >= 2_000
+
+
+def test_a_second_one_is_refused_and_the_first_one_does_not_notice(demo: tuple[str, ...], tmp_path: Path) -> None:
+    page = tmp_path / "state" / "snapshots" / "counters"
+    with Command(*demo) as first:
+        first.wait_for("events/s")
+        inode = page.stat().st_ino
+        second = processor(*demo)
+        assert second.returncode == 3 and second.stdout == ""
+        assert "is in use: another service listens there" in second.stderr
+        place = ("--journal", f"embedded:{tmp_path}/state/journal", "--snapshots", page.parent)
+        other_socket = processor("run", "processor.apps.exchange:app", "--listen", f"unix:{tmp_path}/other", *place)
+        assert other_socket.returncode == 3
+        assert f"process {first.process.pid} writes to this journal" in other_socket.stderr
+        assert page.stat().st_ino == inode and Counters.read(str(page))["pid"] == first.process.pid
+        seen = len(first.lines)
+        first.wait_for(lambda line: line in first.lines[seen:] and "events/s" in line)
+        first.signal(signal.SIGINT, group=True)
+        assert first.join() == 0
+    ended_well(first, tmp_path / "state")
+
+
+def test_a_path_that_is_too_long_for_a_socket_has_it_in_a_temporary_directory(tmp_path: Path) -> None:
+    state = tmp_path / ("deep" * 20) / ("deeper" * 10)
+    words = ("demo", "exchange", "--state", state, *RATE)
+    with Command(*words) as running:
+        told = running.wait_for("listening on unix:")
+        socket = Path(told.partition("unix:")[2])
+        running.wait_for("events/s")
+        assert len(str(state)) > 107 > len(str(socket)) and socket.is_socket()
+        second = processor(*words)
+        assert second.returncode == 3 and "writes to this journal" in second.stderr
+        running.signal(signal.SIGTERM)
+        assert running.join() == 0
+    assert not socket.parent.exists()
+    ended_well(running, state)
+
+
+def test_a_state_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = processor("demo", "exchange", "--state", tmp_path / "file" / "state")
+    assert done.returncode == 3 and "Not a directory" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--for", "-1"), ("--rate", "-5"), ("--seed", "-1"), ("--rate", "much")])
+def test_wrong_use_is_told(words: tuple[str, ...], demo: tuple[str, ...]) -> None:
+    done = processor(*demo, *words)
+    assert done.returncode == 2 and "Traceback" not in done.stderr and "listening" not in done.stderr
+
+
+def test_the_console_script_is_the_same_command() -> None:
+    script = Path(sys.executable).with_name("processor")
+    done = subprocess.run([script, "demo", "--help"], capture_output=True, text=True, check=False, timeout=LONG_S)
+    assert done.returncode == 0 and done.stdout == processor("demo", "--help").stdout
+    assert "6.4 MB a second" in done.stdout and "examples:" in done.stdout and "exit codes:" in done.stdout
+    everything = processor("--help").stdout
+    assert all(name in everything for name in ("run", "feed", "journal", "snapshot", "ossandme", "demo"))
+
+
+# `make run`, in a checkout of its own: only make's own part is real there, the rest is this checkout's.
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Path]:
+    """A Makefile beside links to everything that is built, so that `state/` is its own."""
+    made = tmp_path / "checkout"
+    made.mkdir()
+    for name in ("ext", "processor", "setup.py", "pyproject.toml", ".venv"):
+        (made / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "Makefile", made)
+    yield made
+
+
+MAKE = ("make", "-o", "build", "run")
+
+
+def test_make_run_stops_by_itself_and_keeps_its_state_in_the_checkout(checkout: Path) -> None:
+    with Command("ARGS=--for 1 --rate 5000", command=MAKE, cwd=checkout) as make:
+        assert make.join() == 0
+    assert "the state is in state/exchange" in make.lines[-1]
+    assert newest_snapshot(checkout / "state" / "exchange") == 5_002
+
+
+def test_sigterm_to_make_ends_the_demo_orderly(checkout: Path) -> None:
+    with Command("ARGS=--rate 5000", command=MAKE, cwd=checkout) as make:
+        make.wait_for("events/s")
+        make.signal(signal.SIGTERM)
+        make.join()
+    assert any("the state is in state/exchange" in line for line in make.lines) and "Traceback" not in make.text
+
+
+def test_when_make_is_killed_the_demo_ends_orderly_and_nobody_is_left(checkout: Path) -> None:
+    with Command("ARGS=--rate 5000", command=MAKE, cwd=checkout) as make:
+        make.wait_for("events/s")
+        service = child_of(make.process.pid)
+        client = child_of(service)
+        make.signal(signal.SIGKILL)
+        assert gone(service) and gone(client)
+        make.join()
+    assert "the state is in state/exchange" in make.lines[-1] and "Traceback" not in make.text
+
+
+def test_in_a_terminal_recovery_shows_a_bar_and_ctrl_c_ends_it_orderly(demo: tuple[str, ...], tmp_path: Path) -> None:
+    # Enough to be replayed that it takes more than one turn.
+    with Command(*demo[:-2], "--rate", 0, "--snapshot-every", 0, "--json") as crashed:
+        crashed.wait_for(lambda line: line.startswith("{") and json.loads(line)["sequence"] > 500_000)
+        crashed.signal(signal.SIGKILL, group=True)
+        crashed.join()
+    with terminal([*PROCESSOR, *demo]) as (process, read_until):
+        recovery = read_until(b"listening on")
+        assert "recovering:" in recovery and "events=" in recovery
+        # The bar is gone when something is said.
+        assert re.search(r"(^|[\r\n])recovered \d+ events from the first event", recovery)
+        read_until(b"events/s")
+        os.write(read_until.master, b"\x03")
+        text = read_until(None)
+        assert process.wait(LONG_S) == 0
+    assert "the state is in" in text and "fed " in text and "Traceback" not in text
+    assert f"snapshot of sequence {newest_snapshot(tmp_path / 'state')}" in text
+
+
+def test_ctrl_c_in_a_terminal_that_runs_make_ends_it_orderly(checkout: Path) -> None:
+    make = [str(shutil.which("make")), *MAKE[1:], "ARGS=--rate 5000"]
+    with terminal(make, checkout) as (process, read_until):
+        read_until(b"events/s")
+        os.write(read_until.master, b"\x03")
+        text = read_until(None)
+        process.wait(LONG_S)
+    assert "the state is in state/exchange" in text and "fed " in text and "Traceback" not in text
+
+
+class Reader:
+    """Reads a terminal until something has been shown, or its end."""
+
+    def __init__(self, master: int) -> None:
+        self.master = master
+
+    def __call__(self, wanted: bytes | None) -> str:
+        shown = b""
+        while wanted is None or wanted not in shown:
+            assert select.select([self.master], [], [], LONG_S)[0], f"only this was shown: {shown!r}"
+            try:
+                data = os.read(self.master, 65_536)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                data = b""
+            if not data:
+                assert wanted is None, f"only this was shown: {shown!r}"
+                break
+            shown += data
+        return shown.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def terminal(command: list[str], cwd: Path = ROOT) -> Iterator[tuple[subprocess.Popen[bytes], Reader]]:
+    """The command as the foreground job of a terminal of its own."""
+    master, slave = pty.openpty()
+    take = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", take, *command], stdin=slave, stdout=slave, stderr=slave, cwd=cwd, start_new_session=True
+    )
+    os.close(slave)
+    try:
+        yield process, Reader(master)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        os.close(master)
