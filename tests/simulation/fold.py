@@ -67,7 +67,7 @@ class Fold:
                 self.slot(data[at : at + SLOT_BYTES])
             self.digests[self.sequence] = self.digest()
             return True
-        self.voids += 1
+        self.voids += magic == MAGIC and kind == 1
         return False
 
     def slot(self, slot: bytes) -> None:

@@ -75,7 +75,7 @@ class Producer:
         header, data, claim = self.unsent.popleft()
         offset = world.log.append(header, data)
         if self.process.ended:
-            world.count("late-bytes-of-the-dead")
+            world.count("bytes-of-the-dead")
             world.trace(self.process, "bytes of the dead land at {}", offset)
             return
         world.trace(self.process, "lands at {}", offset)

@@ -24,7 +24,7 @@ from processor.recovery.plan import (
     RecoveryPlan,
     snapshot_position,
 )
-from processor.recovery.recover import compare_last_block, founding_id, newest_usable, resume
+from processor.recovery.recover import compare_last_block, find_beginning, resume
 from processor.snapshot.choice import Choice
 from processor.snapshot.file import Snapshot
 from processor.snapshot.layout import sessions_hash
@@ -105,14 +105,12 @@ class Process:
         log = self.world.log
         self.busy = True
         try:
-            first, end = log.ends()
-            journal_id = founding_id(app, log, first, end)            # type: ignore[arg-type]
-            snapshot, choice = newest_usable(self.store, log, journal_id, first, end, self._skipped)   # type: ignore[arg-type]
+            snapshot, choice = find_beginning(app, log, self.store, self._skipped)      # type: ignore[arg-type]
             if self.ended:
                 return
             self.core, self.plan = self.resume(snapshot, choice)
             if snapshot is not None:
-                compare_last_block(log, snapshot.info, first)         # type: ignore[arg-type]
+                compare_last_block(log, snapshot.info)                # type: ignore[arg-type]
         except ProcessorError as error:
             raise Violation(f"{self} refuses to start, though nothing is lost: {error}") from error
         finally:
@@ -123,7 +121,7 @@ class Process:
             self.known_hash = (meta.sequence, snapshot.info.state_hash, snapshot.info.sessions_hash)
             self.world.count("snapshots-used")
             if meta.position == meta.last_block_offset:
-                self.world.count("snapshots-used-from-the-middle-of-a-block")
+                self.world.count("snapshots-used-mid-block")
         self.look("resumed")
         self.reader = log.reader(self.plan.position)
         self.soon(self.random.randint(1, 5), self.read)

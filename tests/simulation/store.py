@@ -55,6 +55,7 @@ class SimulatedStore:
         return found
 
     def write(self, snapshot: Snapshot, *, torn: bool) -> None:
+        self.world.count("snapshots-while-another-starts", self.world.nested)
         self._files = [file for file in self._files if file.sequence != snapshot.info.sequence]
         self._files.append(SimulatedFile(snapshot, torn))
         self._files.sort(key=lambda file: file.sequence, reverse=True)

@@ -39,7 +39,7 @@ class World:
         self._events: list[tuple[int, int, Any, tuple[Any, ...]]] = []
         self._scheduled = 0
         self._connections = 0
-        self._nested = True       # nobody is there yet who could move meanwhile
+        self.nested = True       # nobody is there yet who could move meanwhile
         pick = self.random
         self.config = Config(
             window=pick.choice((1, 2, 4, 8)), kept_bytes_max=pick.choice((1, 200, 600, 4096, 4096)),
@@ -48,7 +48,7 @@ class World:
         )
         self.odds = {
             "unknown-offset": pick.choice((0.0, 0.05, 0.3)), "torn-snapshot": pick.choice((0.0, 0.0, 0.3)),
-            "meanwhile": pick.choice((0.0, 0.1, 0.5)),
+            "meanwhile": pick.choice((0.0, 0.2, 0.6)),
         }
         self.log = SimulatedLog(self)
         self.checker = Checker(self.log.records, self.config.window, self.config.kept_bytes_max, self.config.sessions_max)
@@ -57,17 +57,17 @@ class World:
         self.started = 0
         for _ in range(pick.choice((1, 1, 2))):
             self.start()
-        self.faults_until = pick.randint(200, 900)
+        self.faults_until = pick.randint(150, 600)
         self.slow_until = 0
         self.clients = [
-            Client(self, number, pick.randint(3, 25), pick.randint(1, self.config.window), pick.choice((10, 40)))
+            Client(self, number, pick.randint(3, 25), pick.randint(1, self.config.window), pick.choice((10, 40, 90)))
             for number in range(pick.randint(1, 4))
         ]
         for number in range(len(self.clients), len(self.clients) + pick.choice((0, 0, 3))):
             self.clients.append(Client(self, number, 1, 1, 300))     # passes by: its session stays behind
         self.fault_pause = pick.choice((15, 40, 90))
         self.after(pick.randint(5, 60), self.fault)
-        self._nested = False
+        self.nested = False
 
     # ---- time
 
@@ -81,16 +81,17 @@ class World:
 
     def meanwhile(self) -> None:
         """Others move between two calls that one process makes: what the first one told it may be old at the second."""
-        if self._nested or not self.chance(self.odds["meanwhile"]):
+        if self.nested or not self.chance(self.odds["meanwhile"]):
             return
-        self._nested = True
-        for _ in range(min(len(self._events), self.random.randint(1, 40))):
-            self.step()
-        self._nested = False
+        self.nested = True
+        for _ in range(self.random.choice((3, 20, 100))):
+            if self._events:
+                self.step()
+        self.nested = False
 
     def run(self) -> None:
         """Until every client is answered; then a last process recovers all of it. Raises Violation."""
-        while not all(client.finished for client in self.clients) or self.now < self.faults_until:
+        while self.now < self.faults_until or not all(client.finished for client in self.clients):
             if self.now > MOST_TIME:
                 waiting = ", ".join(f"{client} for {len(client.unanswered) + client.left}" for client in self.clients if not client.finished)
                 raise Violation(f"no fault since {self.faults_until}, and still not quiet at {self.now}: {waiting}")
@@ -104,7 +105,7 @@ class World:
         if last.core.sequence != fold.sequence:
             raise Violation(f"{last} leads at sequence {last.core.sequence}, the log goes to {fold.sequence}")
         self.count("events", fold.sequence)
-        self.count("void-records", fold.voids)
+        self.count("void-blocks", fold.voids)
         self.count("claims", fold.claims)
         self.count("repeats-answered", self.checker.repeats)
 
@@ -114,10 +115,10 @@ class World:
         return self.random.random() < odds
 
     def delay(self) -> int:
-        return self.random.randint(1, 5)
+        return 1 + int(self.random.random() * 5)
 
     def log_delay(self) -> int:
-        return self.random.randint(1, 80 if self.now < self.slow_until else 6)
+        return 1 + int(self.random.random() * (80 if self.now < self.slow_until else 6))
 
     # ---- who is there
 
