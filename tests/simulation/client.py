@@ -119,14 +119,15 @@ class Client:
         self.world.trace(self, "connects to {} for session {}", process, self.session)
         self.heard = self.world.now
         self.frames = []
-        self.connection.to_process(Event(0, OPEN, 0, struct.pack("<16sQII", self.token, self.connection.number, self.session, 0)))
+        payload = struct.pack("<16sQII", self.token, self.connection.number, self.session, 0)
+        self.connection.to_process(Event(0, OPEN, 0, payload))
 
     def send(self, request: int) -> None:
         assert self.connection is not None
         self.connection.to_process(Event(self.session, 1, request, struct.pack("<I4xq", *self.unanswered[request])))
 
     def receive(self, connection: Connection, frame: bytes) -> None:
-        """Takes the answer that is due, in order; drops what came before or too early, since it comes again (as wire.pyx)."""
+        """Takes the answer that is due; drops what came before or too early, since it comes again (as wire.pyx)."""
         if connection is not self.connection or not connection.open:
             return
         self.heard = self.world.now
@@ -143,7 +144,7 @@ class Client:
             self.drop()
         elif request == self.done + 1 and index == len(self.frames):
             if kind in (TOO_OLD, GAP):
-                raise Violation(f"{self}: request {request} of session {self.session} is refused as {kind:#x}, and was never answered")
+                raise Violation(f"{self}: request {request}, which was never answered, is refused as {kind:#x}")
             self.frames.append(frame)
             if flags & LAST:
                 self.answered(request, kind)

@@ -1,6 +1,6 @@
-"""What the log means, once more, in its own few lines: the rule of validity, the ledger, the session table. Uses nothing of processor.
+"""What the log means, once more, in its own few lines: the rule of validity, the ledger, the session table.
 
-This is the other side of every comparison, so nothing here may be imported from what it judges, nor from application.py.
+This is the other side of every comparison, so nothing here is imported from processor, nor from application.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ REPLY = struct.Struct("<QqHHHHQ")
 SLOT_BYTES = 64
 MAGIC = 0x4B4C4250
 OPEN, EVICT, SNAPSHOT, STATE_HASH = 0xFF01, 0xFF02, 0xFF03, 0xFF04
-DONE, REJECTED, TOO_OLD, GAP, GONE, EVICTED, WELCOME, BUSY = 0xFF01, 0xFF02, 0xFF03, 0xFF04, 0xFF05, 0xFF06, 0xFF07, 0xFF09
+DONE, REJECTED, TOO_OLD, GAP, GONE, EVICTED, WELCOME = range(0xFF01, 0xFF08)
+BUSY = 0xFF09
 REPEAT = -1
 LAST = 1
 
@@ -31,9 +32,12 @@ class FoldedSession:
     stored: dict[int, list[bytes]] = field(default_factory=dict)
     row: bytes = b""              # its part of the export; b"" when that is to be made again
 
+    def stored_bytes(self) -> int:
+        return sum(len(frame) for frames in self.stored.values() for frame in frames)
+
 
 class Fold:
-    """The valid log, applied. `answers` holds the frames of every applied request, `said` what any other event is answered."""
+    """The valid log, applied. `answers`: the frames of every applied request, `said`: what any other event is told."""
 
     def __init__(self, window: int, kept_bytes_max: int, sessions_max: int) -> None:
         self.settings = (window, kept_bytes_max, sessions_max)
@@ -47,7 +51,7 @@ class Fold:
         self.given = 0
         self.voids = 0
         self.claims = 0
-        self.applied: dict[tuple[int, int], tuple[int, int, int]] = {}     # (session, request): sequence, account, amount
+        self.applied: dict[tuple[int, int], tuple[int, int, int]] = {}     # sequence, account, amount
         self.answers: dict[tuple[int, int], list[bytes]] = {}
         self.owners: dict[int, bytes] = {}                                 # session: token, also of evicted ones
         self.said: dict[int, tuple[int, int]] = {}                         # sequence: reply type (or REPEAT), a number
@@ -131,7 +135,7 @@ class Fold:
         session.stored[request] = []
         for frame in frames:
             # The oldest go first, the request in hand last: then nothing of it is kept.
-            while session.stored and sum(map(len, sum(session.stored.values(), []))) + len(frame) > kept_bytes_max:
+            while session.stored and session.stored_bytes() + len(frame) > kept_bytes_max:
                 del session.stored[min(session.stored)]
             if request in session.stored:
                 session.stored[request].append(frame)
@@ -147,8 +151,9 @@ class Fold:
             self.totals[account] = total = self.totals.get(account, 0) + amount
             bodies = [(1, struct.pack("<I4xqQ", account, total, self.chain + part)) for part in range(amount % 3)]
         bodies = bodies or [(DONE, b"")]
+        flags = [0] * (len(bodies) - 1) + [LAST]
         return [
-            REPLY.pack(self.sequence, self.timestamp, index, LAST if index == len(bodies) - 1 else 0, kind, len(body), request)
+            REPLY.pack(self.sequence, self.timestamp, index, flags[index], kind, len(body), request)
             + body
             + bytes(-len(body) % 8)
             for index, (kind, body) in enumerate(bodies)
@@ -157,7 +162,8 @@ class Fold:
     def digest(self) -> tuple[object, bytes]:
         """State and session table as they stand; the table in the bytes that a snapshot holds of it."""
         window, kept_bytes_max, sessions_max = self.settings
-        head = struct.pack("<IIIIQII", 0x53455350, 1, window, sessions_max, kept_bytes_max, self.given + 1, len(self.sessions))
+        counts = (self.given + 1, len(self.sessions))
+        head = struct.pack("<IIIIQII", 0x53455350, 1, window, sessions_max, kept_bytes_max, *counts)
         rows = [session.row or self.row(number, session) for number, session in sorted(self.sessions.items())]
         return (self.count, self.chain, dict(self.totals)), head + b"".join(rows)
 

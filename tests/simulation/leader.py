@@ -1,4 +1,4 @@
-"""A process that leads: takes requests in, journals them in blocks, applies what is durable, answers, takes snapshots."""
+"""A process that leads: takes requests in, journals them, applies what is durable, answers, takes snapshots."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import struct
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from processor.journal.base import checksum
 from processor.leadership.examine import examine
 from processor.leadership.validity import ACK_ADVANCE, ACK_READ_BACK, LeaderLog
 from processor.outputs.queue import BIND, TO_CONNECTION, OutputQueue
+from processor.recovery.plan import snapshot_position
 from processor.snapshot.file import Snapshot
 from processor.snapshot.layout import SnapshotInfo, SnapshotMeta, file_name, sessions_hash
 from processor.snapshot.state import encode_state, state_hash
 from tests.simulation.application import app
 from tests.simulation.checker import split
-from tests.simulation.fold import BLOCK, EVICTED, MAGIC, OPEN, REPLY, SLOT, SLOT_BYTES, SNAPSHOT, WELCOME, Violation
+from tests.simulation.fold import BLOCK, EVICTED, MAGIC, REPLY, SLOT, SLOT_BYTES, SNAPSHOT, WELCOME, Violation
 from tests.simulation.fold import STATE_HASH as STATE_HASH_TYPE
-from tests.simulation.process import STATE_HASH, STOP_SNAPSHOT, Process, checksum, snapshot_position
+from tests.simulation.process import STATE_HASH, STOP_SNAPSHOT, Process
 
 if TYPE_CHECKING:
     from tests.simulation.client import Connection
@@ -208,7 +210,9 @@ class Leader(Process):
     # ---- snapshots
 
     def position(self, block: Block) -> int:
-        return snapshot_position(block.offset, block.next_offset, block.first_sequence, block.count, self.core.sequence + 1)
+        return snapshot_position(
+            block.offset, block.next_offset, block.first_sequence, block.count, self.core.sequence + 1
+        )
 
     def take_snapshot(self, block: Block) -> None:
         """As the keeper's fork: the state as it is now; the file is there later, if the process lives until then."""
@@ -217,18 +221,22 @@ class Leader(Process):
         self.snapshot_running = True
         core = self.core
         meta = SnapshotMeta(
-            application=app.name, application_version=app.version, fingerprint=app.schema.fingerprint, schema=app.schema.text,
-            journal_id=self.log.validity.journal_id, journal_url=self.world.log.url, partition=0, position=self.position(block),
+            application=app.name, application_version=app.version, fingerprint=app.schema.fingerprint,
+            schema=app.schema.text, journal_id=self.log.validity.journal_id, journal_url=self.world.log.url,
+            partition=0, position=self.position(block),
             next_sequence=core.sequence + 1, epoch_offset=self.log.epoch_offset, epoch_writer=self.log.epoch_writer,
-            last_block_offset=block.offset, last_block_checksum=checksum(block.slots), timestamp=core.timestamp, created=self.clock(),
-        )
+            last_block_offset=block.offset, last_block_checksum=checksum(block.slots), timestamp=core.timestamp,
+            created=self.clock(),
+        )  # fmt: skip
         state, sessions = bytes(encode_state(core.state, ordered=True)), core.sessions.export()
         info = SnapshotInfo(
-            Path(file_name(meta.sequence, None)), meta, state_hash(core.state), sessions_hash(sessions), len(state) + len(sessions), 0.0
-        )
+            Path(file_name(meta.sequence, None)), meta, state_hash(core.state), sessions_hash(sessions),
+            len(state) + len(sessions), 0.0,
+        )  # fmt: skip
+        snapshot = Snapshot(info, memoryview(state), memoryview(sessions), memoryview(b""), ())
         self.world.trace(self, "begins a snapshot of sequence {}, position {}", meta.sequence, meta.position)
         # The child writes on when its parent is paused, and dies with it.
-        self.world.after(self.random.randint(1, 30), self._written, Snapshot(info, memoryview(state), memoryview(sessions), memoryview(b""), ()))
+        self.world.after(self.random.randint(1, 30), self._written, snapshot)
 
     def _written(self, snapshot: Snapshot) -> None:
         if self.ended:
@@ -243,5 +251,3 @@ class Leader(Process):
         self.known_hash = (info.sequence, info.state_hash, info.sessions_hash)
         self.put(STATE_HASH_TYPE, STATE_HASH.pack(*self.known_hash))
 
-
-__all__ = ["OPEN", "Any", "Block", "Event", "Leader"]

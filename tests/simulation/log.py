@@ -51,7 +51,7 @@ class SimulatedReader:
 
 
 class Producer:
-    """One process's way to the log: in order and each record once, as an idempotent producer's; acknowledgements in order."""
+    """One process's way to the log: in order, each record once, as an idempotent producer's. Acks are, too."""
 
     def __init__(self, world: World, process: Process) -> None:
         self.world = world
@@ -81,7 +81,7 @@ class Producer:
         world.trace(self.process, "lands at {}", offset)
         delay = world.log_delay()
         if not claim and world.chance(world.odds["unknown-offset"]):
-            # It timed out behind the append; the broker recognizes the retry, and does not say where the first one stands.
+            # It timed out behind the append; the broker recognizes the retry, and does not say where it stands.
             offset = -1
             delay += world.random.randrange(60)
         self.acks.append((offset, claim))

@@ -18,6 +18,11 @@ from tests.simulation.log import Record
 from tests.simulation.process import COUNTERS
 
 
+def replaced(log: LeaderLog, next_sequence: int, expected_offset: int) -> LeaderLog:
+    """The same leader's log, had it come to these numbers."""
+    return LeaderLog(log.validity.journal_id, log.epoch_offset, log.epoch_writer, next_sequence, expected_offset)
+
+
 class WithoutValidity(Leader):
     """Applies every block that begins at the next sequence, of whatever epoch."""
 
@@ -31,7 +36,7 @@ class WithoutValidity(Leader):
 
     def leader_log(self) -> LeaderLog:
         log = super().leader_log()
-        return LeaderLog(log.validity.journal_id, log.epoch_offset, log.epoch_writer, self.core.sequence + 1, log.expected_offset)
+        return replaced(log, self.core.sequence + 1, log.expected_offset)
 
 
 class WithoutReadingBack(Leader):
@@ -42,7 +47,7 @@ class WithoutReadingBack(Leader):
 
 
 class WithoutOwnClaim(Leader):
-    """Recovery ends at the end that the log had when the claim was sent: what lands between that and the claim is not applied."""
+    """Recovery ends where the log ended when the claim was sent: what lands between is not applied."""
 
     captured_end = 0
 
@@ -57,7 +62,7 @@ class WithoutOwnClaim(Leader):
 
     def leader_log(self) -> LeaderLog:
         log = super().leader_log()
-        return LeaderLog(log.validity.journal_id, log.epoch_offset, log.epoch_writer, self.core.sequence + 1, log.expected_offset)
+        return replaced(log, self.core.sequence + 1, log.expected_offset)
 
 
 class WithoutSessionTable(Leader):
@@ -85,8 +90,7 @@ class WithoutLookingBetween(Leader):
 
     def settle(self, offset: int, count: int) -> tuple[str, int]:
         if offset > self.log.expected_offset:
-            log = self.log
-            self.log = LeaderLog(log.validity.journal_id, log.epoch_offset, log.epoch_writer, log.validity.next_sequence, offset)
+            self.log = replaced(self.log, self.log.validity.next_sequence, offset)
         return super().settle(offset, count)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from processor.counters import Counters
 from processor.errors import ProcessorError
-from processor.journal.base import checksum
 from processor.leadership.claim import build_claim, parse_claim
 from processor.leadership.validity import LeaderLog
 from processor.logic.core import Core
@@ -22,7 +21,6 @@ from processor.recovery.plan import (
     PLAN_LEAD,
     PLAN_SKIP,
     RecoveryPlan,
-    snapshot_position,
 )
 from processor.recovery.recover import compare_last_block, find_beginning, resume
 from processor.snapshot.choice import Choice
@@ -168,8 +166,9 @@ class Process:
     def claim(self) -> None:
         writer = self.random.getrandbits(64) or 1
         header, data = build_claim(
-            writer, self.plan.claimed(writer), app.schema, app.version, host="simulated", pid=self.number, time_ns=self.clock()
-        )
+            writer, self.plan.claimed(writer), app.schema, app.version,
+            host="simulated", pid=self.number, time_ns=self.clock(),
+        )  # fmt: skip
         self.world.trace(self, "claims as {:016x}, having read up to {}", writer, self.plan.position)
         self.producer.send(header, data, claim=True)
 
@@ -184,7 +183,8 @@ class Process:
         while slots:
             slots = slots[self.apply(slots) * SLOT_BYTES :]
             if self.core.stop == STOP_SNAPSHOT:
-                self.known_hash = (self.core.sequence, state_hash(self.core.state), sessions_hash(self.core.sessions.export()))
+                table = sessions_hash(self.core.sessions.export())
+                self.known_hash = (self.core.sequence, state_hash(self.core.state), table)
         self.look("replayed")
 
     def apply(self, slots: bytes) -> int:
@@ -201,7 +201,7 @@ class Process:
             return                # of a snapshot that lies before our beginning, or of one that another leader took
         self.world.count("state-hashes-compared")
         if told != self.known_hash:
-            raise Violation(f"{self}: the journal's hash at sequence {told[0]} is {told[1].hex()}, ours {self.known_hash[1].hex()}")
+            raise Violation(f"{self} has the hashes {self.known_hash}, the journal recorded {told}")
 
     def look(self, what: str) -> None:
         """The checker compares what this process holds now."""

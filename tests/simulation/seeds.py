@@ -16,11 +16,11 @@ SEEDS_A_TASK = 25                 # few enough that a worker does not go far pas
 
 # What has to have happened somewhere among enough seeds: else the simulation has stopped simulating it.
 EXPECTED = (
-    "answers", "bytes-of-the-dead", "claims-again", "connections-lost", "crashes", "deposed", "evicted", "outputs-gone", "pauses",
-    "repeats-answered", "replies-lost", "slow-logs", "snapshots", "snapshots-while-another-starts", "snapshots-skipped", "snapshots-torn", "snapshots-used",
-    "snapshots-used-mid-block", "state-hashes-compared", "stray-records", "successors", "unknown-offsets-read-back", "void-blocks",
-    "woken-beside-a-successor",
-)
+    "answers", "bytes-of-the-dead", "claims-again", "connections-lost", "crashes", "deposed", "evicted", "outputs-gone",
+    "pauses", "repeats-answered", "replies-lost", "slow-logs", "snapshots", "snapshots-skipped", "snapshots-torn",
+    "snapshots-used", "snapshots-used-mid-block", "snapshots-while-another-starts", "state-hashes-compared",
+    "stray-records", "successors", "unknown-offsets-read-back", "void-blocks", "woken-beside-a-successor",
+)  # fmt: skip
 ENOUGH_SEEDS = 200
 SEEDS_TO_FIND_A_MUTANT = 1000
 

@@ -51,7 +51,8 @@ class World:
             "meanwhile": pick.choice((0.0, 0.2, 0.6)),
         }
         self.log = SimulatedLog(self)
-        self.checker = Checker(self.log.records, self.config.window, self.config.kept_bytes_max, self.config.sessions_max)
+        sizes = (self.config.window, self.config.kept_bytes_max, self.config.sessions_max)
+        self.checker = Checker(self.log.records, *sizes)
         self.stores = [SimulatedStore(self, self.config.snapshots_kept) for _ in range(pick.choice((1, 1, 2)))]
         self.processes: list[Leader] = []
         self.started = 0
@@ -93,7 +94,11 @@ class World:
         """Until every client is answered; then a last process recovers all of it. Raises Violation."""
         while self.now < self.faults_until or not all(client.finished for client in self.clients):
             if self.now > MOST_TIME:
-                waiting = ", ".join(f"{client} for {len(client.unanswered) + client.left}" for client in self.clients if not client.finished)
+                waiting = ", ".join(
+                    f"{client} for {len(client.unanswered) + client.left}"
+                    for client in self.clients
+                    if not client.finished
+                )
                 raise Violation(f"no fault since {self.faults_until}, and still not quiet at {self.now}: {waiting}")
             self.step()
         last = self.start()
@@ -218,6 +223,6 @@ def simulate(seed: int, *, process: type[Leader] = Leader, tracing: bool = False
         world.run()
     except Violation as violation:
         failure = str(violation)
-    except Exception as error:    # production's own refusal of what the driver did is a finding as well, not the end of the run
+    except Exception as error:    # what production refuses is a finding as well, not the end of the run
         failure = f"{type(error).__name__}: {error}"
     return Result(seed, failure, world.coverage, world.lines)
