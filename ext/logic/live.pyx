@@ -9,6 +9,7 @@ from processor.layout cimport SLOT_HEADER_BYTES, Slot, StateHash, payload_of
 from processor.logic.core cimport (
     STOP_ABORTED, STOP_HASH, STOP_NONE, STOP_SNAPSHOT, Core,
 )
+from processor.recovery.plan cimport BlockFacts, position_after
 from processor.ring.buffer cimport STAGE_APPLIED, STAGE_DURABLE, Ring
 from processor.ring.sequence cimport (
     load_acquire, sequence_get, store_release, waiter_busy, waiter_cancel, waiter_idle, waiter_prepare, waiter_sleep, waiter_wake,
@@ -115,11 +116,13 @@ cdef class LiveLogic:
         cdef const Slot* slot = self.ring.slot(block.first + self.block_done - 1)
         cdef const char* payload = payload_of(slot)
         cdef size_t size = <size_t>block.count * self.core.slot_bytes
+        cdef BlockFacts last
         try:
             if self.core.stop == STOP_SNAPSHOT:
                 self.triggered = self.core.sequence
-                # A snapshot's position: this block if it also holds the next sequence, else what is behind it.
-                position = block.offset if self.block_done < block.count else block.next_offset
+                last.offset, last.next_offset, last.count = block.offset, block.next_offset, block.count
+                last.first_sequence = self.core.sequence + 1 - self.block_done
+                position = position_after(&last, self.core.sequence + 1)
                 checksum = crc32c(0, <const char*>self.ring.slot(block.first), size)
                 self.keeper.on_snapshot(payload[:32], position, block.offset, checksum)
             else:

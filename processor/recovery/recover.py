@@ -69,12 +69,10 @@ def recover(
     started = time.monotonic()
     store = SnapshotStore(directory, config.snapshots_kept)
     store.open()
-    first, end = journal.ends()
-    journal_id = founding_id(app, journal, first, end)
-    snapshot, choice = newest_usable(store, journal, journal_id, first, end, report)
+    snapshot, choice = find_beginning(app, journal, store, report)
     core, plan = resume(app, config, counters, snapshot, choice)
     if snapshot is not None:
-        compare_last_block(journal, snapshot.info, first)
+        compare_last_block(journal, snapshot.info)
     reader = journal.reader(plan.position)
     try:
         replay = Replay(core, reader, plan, check_hashes=config.check_hashes)
@@ -114,11 +112,18 @@ def founding_id(app: App, journal: Journal, first: int, end: int) -> int:
     return 0
 
 
-def newest_usable(
-    store: SnapshotStore, journal: Journal, journal_id: int, first: int, end: int, report: Callable[[str], None]
+def find_beginning(
+    app: App, journal: Journal, store: SnapshotStore, report: Callable[[str], None]
 ) -> tuple[Snapshot | None, Choice]:
-    """The snapshot to begin with, whole and checked, or None for the first event; what is passed over is reported."""
+    """The snapshot to begin with, whole and checked, or None for the first event; what is passed over is reported.
+
+    Raises SnapshotError when there is none to begin with, SchemaMismatch if another application founded the journal.
+    """
+    # The files come first: the leader whom we follow may still be alive and write another one. An end that was asked for
+    # before that would lie below its position, as if the journal had lost records.
     found = {one.path.name: one for one in store.files()}
+    first, end = journal.ends()
+    journal_id = founding_id(app, journal, first, end)
     read: dict[str, Snapshot] = {}
 
     def check(candidate: Candidate) -> str:
@@ -171,9 +176,10 @@ def resume(
     return core, plan
 
 
-def compare_last_block(journal: Journal, info: SnapshotInfo, first: int) -> None:
+def compare_last_block(journal: Journal, info: SnapshotInfo) -> None:
     """Raises SnapshotError unless the snapshot's last applied block reads as it did."""
     meta = info.meta
+    first = journal.ends()[0]
     found = None
     if meta.last_block_offset >= first:
         try:
