@@ -40,6 +40,7 @@ cdef class Connections:
                 if self.table[k] != NULL:
                     free(self.table[k].frame)
                     free(self.table[k].unsent)
+                    free(self.table[k].last_words)
                     free(self.table[k])
         free(self.table)
         free(self.free_places)
@@ -83,6 +84,7 @@ cdef class Connections:
         self.count -= 1
         free(connection.frame)
         free(connection.unsent)
+        free(connection.last_words)
         free(connection)
 
     cdef Connection* by_number(self, uint64_t number) noexcept nogil:
@@ -131,29 +133,36 @@ cdef class Connections:
         connection.session = 0
 
     cdef void list_readable(self, Connection* connection) noexcept nogil:
-        if connection.listed:
+        self.append(&self.readable, connection)
+
+    cdef void list_draining(self, Connection* connection) noexcept nogil:
+        self.append(&self.draining, connection)
+
+    cdef void append(self, ConnectionList* list, Connection* connection) noexcept nogil:
+        if connection.list != NULL:
             return
-        connection.listed = True
+        connection.list = list
         connection.next = NULL
-        connection.previous = self.readable_last
-        if self.readable_last != NULL:
-            self.readable_last.next = connection
+        connection.previous = list.last
+        if list.last != NULL:
+            list.last.next = connection
         else:
-            self.readable = connection
-        self.readable_last = connection
+            list.first = connection
+        list.last = connection
 
     cdef void unlist(self, Connection* connection) noexcept nogil:
-        if not connection.listed:
+        cdef ConnectionList* list = connection.list
+        if list == NULL:
             return
-        connection.listed = False
+        connection.list = NULL
         if connection.previous != NULL:
             connection.previous.next = connection.next
         else:
-            self.readable = connection.next
+            list.first = connection.next
         if connection.next != NULL:
             connection.next.previous = connection.previous
         else:
-            self.readable_last = connection.previous
+            list.last = connection.previous
 
     cdef int keep_unsent(self, Connection* connection, const char* data, uint64_t size) noexcept nogil:
         cdef uint64_t kept = unsent_bytes(connection)

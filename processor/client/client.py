@@ -94,18 +94,24 @@ class Client:
         return self._wire.submitted
 
     def send_many(self, events: Iterable[Any]) -> range:
-        """Sends events without waiting for their answers; their request numbers. Answers pile up until they are read."""
+        """Sends events without waiting for their answers; their request numbers. Answers pile up until they are read.
+
+        Raises WrongUse at the first event that does not fit its declaration; it is not sent, those before it are.
+        """
         first = self._wire.submitted + 1
-        for event in events:
-            kind, payload = self._encoder.event(event)
-            self._put_payloads(kind, np.frombuffer(payload, np.uint8).reshape(1, -1), push=False)
-        self._push()
+        try:
+            for event in events:
+                kind, payload = self._encoder.event(event)
+                self._put_payloads(kind, np.frombuffer(payload, np.uint8).reshape(1, -1), push=False)
+        finally:
+            self._push()
         return range(first, self._wire.submitted + 1)
 
     def send_array(self, event: Any, payloads: np.ndarray[Any, Any]) -> range:
         """Sends one event of this type (class or name) for each element of a structured array; their request numbers.
 
-        `payloads`: shape (n,), the fields of the event (any byte order and alignment). Answers pile up until they are read.
+        `payloads`: shape (n,), the fields of the event (any byte order and alignment, integers of any size). Answers pile up until they
+        are read. Raises WrongUse when any value does not fit its field; nothing is sent then.
         """
         first = self._wire.submitted + 1
         self._put_payloads(*self._encoder.array(event, payloads))
@@ -122,11 +128,12 @@ class Client:
                 if isinstance(answer, ClientError):
                     raise answer
                 yield answer
-            if self._wire.answered < self._wire.submitted:
-                self._wait(self._wire.answered + 1)
             self._decode()
-            if not self._answers:
+            if self._answers:
+                continue
+            if self._wire.answered == self._wire.submitted:
                 return
+            self._wait(self._wire.answered + 1)
 
     def receive_frames(self) -> bytes:
         """The reply frames of whole answers, in order, as they came; waits for one if there is none and something is unanswered.
@@ -144,7 +151,7 @@ class Client:
 
         `slots`: shape (n,), an item of slot_bytes each (or uint8 of shape (n, slot_bytes)); type, length and payload are the caller's,
         session and request are filled in. At most `window` are in flight. Answers of earlier requests stay for `answers`.
-        Returns the request numbers.
+        Returns the request numbers. What is raised on the way (see the class) comes after the frames that came before it.
         """
         rows = self._encoder.slots(slots)
         self._wait(self._wire.submitted)
@@ -159,8 +166,12 @@ class Client:
                 done += self._wire.put_slots(rows[done:])
                 # A part of what is in flight: the rest keeps the service busy while the frames are looked at.
                 flying = self._wire.submitted - self._wire.answered
-                self._wait(self._wire.answered + max(1, flying // 4))
-                on_frames(self._wire.take())
+                try:
+                    self._wait(self._wire.answered + max(1, flying // 4))
+                finally:
+                    frames = self._wire.take()
+                    if frames:
+                        on_frames(frames)
         finally:
             self._wire.limit = limit
         return range(first, self._wire.submitted + 1)
