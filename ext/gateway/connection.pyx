@@ -4,6 +4,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove
 
+from processor.ring.sequence cimport store_relaxed
+
 from processor.errors import WrongUse
 
 cdef enum:
@@ -76,6 +78,7 @@ cdef class Connections:
         self.unlist(connection)
         if unsent_bytes(connection):
             self.with_unsent -= 1
+            store_relaxed(&self.unsent_total, self.unsent_total - unsent_bytes(connection))
         if connection.state == SAYS_HELLO or connection.state == CLOSING:
             self.unfinished -= 1
         self.table[place] = NULL
@@ -188,6 +191,7 @@ cdef class Connections:
                 connection.unsent_capacity = capacity
         memcpy(connection.unsent + connection.unsent_end, data, size)
         connection.unsent_end += size
+        store_relaxed(&self.unsent_total, self.unsent_total + size)
         if kept == 0:
             self.with_unsent += 1
         return 0
@@ -196,6 +200,7 @@ cdef class Connections:
         if size == 0:
             return
         connection.unsent_first += size
+        store_relaxed(&self.unsent_total, self.unsent_total - size)
         if connection.unsent_first == connection.unsent_end:
             connection.unsent_first = 0
             connection.unsent_end = 0

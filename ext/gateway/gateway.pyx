@@ -183,7 +183,7 @@ cdef class Gateway:
 
     @property
     def counts(self):
-        """What the gateway has done, by name (see GatewayCounts in sender.pxd); may be read while it runs."""
+        """What the gateway has done, by name (see GatewayCounts in sender.pxd), and `unsent_bytes` that it holds now; may be read while it runs."""
         return {
             "connections_total": load_relaxed(&self.counts_.connections_total),
             "connections_open": load_relaxed(&self.counts_.connections_open),
@@ -195,6 +195,7 @@ cdef class Gateway:
             "dropped_parcels": load_relaxed(&self.counts_.dropped_parcels),
             "pauses": load_relaxed(&self.counts_.pauses),
             "overflows": load_relaxed(&self.counts_.overflows),
+            "unsent_bytes": load_relaxed(&self.connections.unsent_total),
         }
 
     def close_all(self):
@@ -311,7 +312,11 @@ cdef class Gateway:
         if events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP):
             connection.hung_up = True
         if events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP) and not connection.paused and connection.state < DRAINING:
-            self.connections.list_readable(connection)
+            # A hello is read whether or not the ring has room: administrators need none.
+            if connection.state != SAYS_HELLO or self.intake_stopped or self.read_hello(connection) >= READ_MORE:
+                connection = self.connections.by_number(number)
+                if connection != NULL:
+                    self.connections.list_readable(connection)
 
     cdef void accept_waiting(self) noexcept nogil:
         cdef Connection* connection
@@ -358,7 +363,7 @@ cdef class Gateway:
                 continue
             if connection.state == CLOSING:
                 self.sender.close_now(connection)
-            elif connection.state == SAYS_HELLO and not (connection.partial == HELLO_BYTES and self.ring_was_full):
+            elif connection.state == SAYS_HELLO and connection.list == NULL:      # else it has said it, and waits for the ring
                 self.fail_hello(connection, "no hello came in time")
         if self.accept_later:
             self.accept_later = False

@@ -58,6 +58,7 @@ cdef class Connections:
     cdef ConnectionList draining  # those that wait for their last replies
     cdef uint32_t unfinished      # connections whose deadline counts (hello, closing)
     cdef uint32_t with_unsent
+    cdef uint64_t unsent_total    # bytes of all connections; read by anybody
 
     cdef Connection* add(self, int fd, int64_t deadline_ms) noexcept nogil       # NULL: memory is short, or there are `most`
     cdef void remove(self, Connection* connection) noexcept nogil                # frees it; the descriptor is the caller's
