@@ -66,7 +66,8 @@ class Client:
         self._token = os.urandom(16)
         self._window = window
         self._socket: socket.socket | None = None
-        self._dead: ClientError | None = None
+        self._dead: ClientError | None = None     # what ended the session; answers that came before it can still be read
+        self._closed = False
         self._answers: deque[Answer | ClientError] = deque()
         self._welcome: Welcome | None = None
         self._lost_at = time.monotonic()
@@ -123,6 +124,7 @@ class Client:
         Raises ClientError for a request that the service refused as too old or as a gap; iterating again goes on behind it.
         """
         while True:
+            self._check_open()
             while self._answers:
                 answer = self._answers.popleft()
                 if isinstance(answer, ClientError):
@@ -140,6 +142,7 @@ class Client:
 
         For fast consumers; do not mix it with `answers`, which would miss what is taken here.
         """
+        self._check_open()
         frames = self._wire.take()
         if not frames and self._wire.answered < self._wire.submitted:
             self._wait(self._wire.answered + 1)
@@ -194,9 +197,9 @@ class Client:
         return tuple(range(self._wire.answered + 1, self._wire.submitted + 1))
 
     def close(self) -> None:
-        """Closes the connection. What is unanswered may or may not be applied."""
+        """Closes the connection; every later call raises ClientError. What is unanswered may or may not be applied."""
         self._drop()
-        self._dead = self._dead or ClientError("this client is closed: make a new one")
+        self._closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -256,7 +259,12 @@ class Client:
     def _decode(self) -> None:
         self._answers.extend(self._decoder.answers(self._wire.take()))
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClientError("this client is closed: make a new one")
+
     def _check(self) -> None:
+        self._check_open()
         if self._dead is not None:
             raise self._dead
 
