@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from processor.errors import WrongUse
 
 WAIT_STRATEGIES = ("block", "yield", "spin")
+OUTPUT_QUEUE_BYTES_MIN = 262_144
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,15 @@ class Config:
     kept_bytes_max: int = 16 * 1024 * 1024
     sessions_max: int = 4_096
 
-    # Outputs: bytes between logic and the sockets; unsent bytes of one connection before it is not read any more, and
-    # before it is closed.
+    # Connections: most at once; seconds until a new one must have said hello.
+    connections_max: int = 4_096
+    hello_s: float = 10.0
+
+    # Outputs: bytes between logic and the sockets (a power of two); unsent bytes of one connection above which it is not
+    # read any more, and above which it is closed.
     output_queue_bytes: int = 16 * 1024 * 1024
+    unsent_pause_bytes: int = 1024 * 1024
+    unsent_close_bytes: int = 256 * 1024 * 1024
 
     # Snapshots: one every N events, and one every so many seconds if anything happened (0: not so; both 0: only by command and at
     # shutdown); how many are kept.
@@ -58,6 +65,18 @@ class Config:
         for name in ("max_block_events", "kept_bytes_max", "sessions_max", "output_queue_bytes", "snapshots_kept"):
             if getattr(self, name) < 1:
                 raise WrongUse(f"{name} is at least 1, not {getattr(self, name)}")
+        if self.output_queue_bytes & (self.output_queue_bytes - 1) or self.output_queue_bytes < OUTPUT_QUEUE_BYTES_MIN:
+            raise WrongUse(f"output_queue_bytes is a power of two, at least {OUTPUT_QUEUE_BYTES_MIN} (room for the longest output), "
+                           f"not {self.output_queue_bytes}")
+        if not 1 <= self.connections_max <= 65_535:
+            raise WrongUse(f"connections_max is from 1 to 65535, not {self.connections_max}")
+        if not 0 < self.unsent_pause_bytes <= self.unsent_close_bytes:
+            raise WrongUse(f"unsent_pause_bytes is from 1 to unsent_close_bytes ({self.unsent_close_bytes}), "
+                           f"not {self.unsent_pause_bytes}")
+        if not self.hello_s > 0:
+            raise WrongUse(f"hello_s is more than 0 seconds, not {self.hello_s}")
+        if self.sessions_max < 2:
+            raise WrongUse("sessions_max is at least 2: one place is kept free for the next to open")
         if self.snapshot_every < 0:
             raise WrongUse(f"snapshot_every is 0 (never) or a number of events, not {self.snapshot_every}")
         if not 0 <= self.snapshot_every_s < float("inf"):

@@ -42,22 +42,34 @@ class Message:
         return record.tobytes()
 
     def _checked(self, key: str, kind: FieldType, value: Any) -> Any:
-        bounds = kind.bounds
-        if bounds is not None:
-            whole = int(value)
-            if whole != value or not bounds[0] <= whole <= bounds[1]:
-                raise WrongUse(f"{self.name}.{key} is {kind.code}, from {bounds[0]} to {bounds[1]}; got {value!r}")
-            return whole
-        if kind.text:
-            value = value.encode() if isinstance(value, str) else bytes(value)
-            if b"\0" in value:
-                raise WrongUse(f"{self.name}.{key} is {kind.code}: a zero byte cannot be part of it")
+        """The value as its field takes it; raises WrongUse for one that does not fit."""
         if kind.dtype.kind in "SV":
-            value = bytes(value)
-            if len(value) > kind.dtype.itemsize:
-                raise WrongUse(f"{self.name}.{key} is {kind.code}; got {len(value)} bytes")
-            return value.ljust(kind.dtype.itemsize, b"\0") if kind.dtype.kind == "V" else value
-        return float(value)
+            return self._checked_bytes(key, kind, value)
+        bounds = kind.bounds
+        try:
+            number = int(value) if bounds is not None else float(value)
+            fits = bounds is None or (number == value and bounds[0] <= number <= bounds[1])
+        except (TypeError, ValueError, OverflowError):
+            fits = False
+        if not fits:
+            limits = f", from {bounds[0]} to {bounds[1]}" if bounds is not None else ""
+            raise WrongUse(f"{self.name}.{key} is {kind.code}{limits}; got {value!r}")
+        return number
+
+    def _checked_bytes(self, key: str, kind: FieldType, value: Any) -> bytes:
+        if kind.text and isinstance(value, str):
+            try:
+                value = value.encode()
+            except UnicodeEncodeError as error:
+                raise WrongUse(f"{self.name}.{key} is {kind.code}, in UTF-8; got {value!r} ({error.reason})") from error
+        if not isinstance(value, (bytes, bytearray, memoryview, np.void)):
+            raise WrongUse(f"{self.name}.{key} is {kind.code}: {'text or ' if kind.text else ''}bytes; got {value!r}")
+        value = bytes(value)
+        if kind.text and b"\0" in value:
+            raise WrongUse(f"{self.name}.{key} is {kind.code}: a zero byte cannot be part of it")
+        if len(value) > kind.dtype.itemsize:
+            raise WrongUse(f"{self.name}.{key} is {kind.code}; got {len(value)} bytes")
+        return value.ljust(kind.dtype.itemsize, b"\0") if kind.dtype.kind == "V" else value
 
     def unpack(self, payload: bytes | memoryview) -> dict[str, Any]:
         """The payload's values by field name: int, float, str (text) or bytes (raw)."""

@@ -73,12 +73,13 @@ class Service:
             raise SnapshotError(f"{self.directory}: cannot make the counter page: {error.strerror}: make room there, or name another "
                                 "directory with --snapshots") from error
         self.ring = Ring(app.schema.slot_bytes, config.ring_slots, reserved=config.ring_reserved, wait=config.wait)
-        self.outputs = OutputQueue(config.output_queue_bytes)
+        self.outputs = OutputQueue(config.output_queue_bytes, self.ring)
         self.control = ControlQueue(self.ring, config.ring_reserved)
         # The socket comes first: a path in use is found out before anything is claimed. Nobody is let in before the end.
         self.gateway = Gateway(
             self.listen, self.ring, self.control, self.outputs, app.schema.lengths(), app.schema.slot_bytes,
-            app.schema.fingerprint,
+            app.schema.fingerprint, connections_max=config.connections_max, hello_s=config.hello_s,
+            unsent_pause_bytes=config.unsent_pause_bytes, unsent_close_bytes=config.unsent_close_bytes,
         )
         try:
             self.journal = open_journal(

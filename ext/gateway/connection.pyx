@@ -4,6 +4,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove
 
+from processor.ring.sequence cimport store_relaxed
+
 from processor.errors import WrongUse
 
 cdef enum:
@@ -40,6 +42,7 @@ cdef class Connections:
                 if self.table[k] != NULL:
                     free(self.table[k].frame)
                     free(self.table[k].unsent)
+                    free(self.table[k].last_words)
                     free(self.table[k])
         free(self.table)
         free(self.free_places)
@@ -75,6 +78,7 @@ cdef class Connections:
         self.unlist(connection)
         if unsent_bytes(connection):
             self.with_unsent -= 1
+            store_relaxed(&self.unsent_total, self.unsent_total - unsent_bytes(connection))
         if connection.state == SAYS_HELLO or connection.state == CLOSING:
             self.unfinished -= 1
         self.table[place] = NULL
@@ -83,6 +87,7 @@ cdef class Connections:
         self.count -= 1
         free(connection.frame)
         free(connection.unsent)
+        free(connection.last_words)
         free(connection)
 
     cdef Connection* by_number(self, uint64_t number) noexcept nogil:
@@ -131,29 +136,36 @@ cdef class Connections:
         connection.session = 0
 
     cdef void list_readable(self, Connection* connection) noexcept nogil:
-        if connection.listed:
+        self.append(&self.readable, connection)
+
+    cdef void list_draining(self, Connection* connection) noexcept nogil:
+        self.append(&self.draining, connection)
+
+    cdef void append(self, ConnectionList* list, Connection* connection) noexcept nogil:
+        if connection.list != NULL:
             return
-        connection.listed = True
+        connection.list = list
         connection.next = NULL
-        connection.previous = self.readable_last
-        if self.readable_last != NULL:
-            self.readable_last.next = connection
+        connection.previous = list.last
+        if list.last != NULL:
+            list.last.next = connection
         else:
-            self.readable = connection
-        self.readable_last = connection
+            list.first = connection
+        list.last = connection
 
     cdef void unlist(self, Connection* connection) noexcept nogil:
-        if not connection.listed:
+        cdef ConnectionList* list = connection.list
+        if list == NULL:
             return
-        connection.listed = False
+        connection.list = NULL
         if connection.previous != NULL:
             connection.previous.next = connection.next
         else:
-            self.readable = connection.next
+            list.first = connection.next
         if connection.next != NULL:
             connection.next.previous = connection.previous
         else:
-            self.readable_last = connection.previous
+            list.last = connection.previous
 
     cdef int keep_unsent(self, Connection* connection, const char* data, uint64_t size) noexcept nogil:
         cdef uint64_t kept = unsent_bytes(connection)
@@ -179,6 +191,7 @@ cdef class Connections:
                 connection.unsent_capacity = capacity
         memcpy(connection.unsent + connection.unsent_end, data, size)
         connection.unsent_end += size
+        store_relaxed(&self.unsent_total, self.unsent_total + size)
         if kept == 0:
             self.with_unsent += 1
         return 0
@@ -187,6 +200,7 @@ cdef class Connections:
         if size == 0:
             return
         connection.unsent_first += size
+        store_relaxed(&self.unsent_total, self.unsent_total - size)
         if connection.unsent_first == connection.unsent_end:
             connection.unsent_first = 0
             connection.unsent_end = 0

@@ -24,12 +24,12 @@ cdef int explain_frame(const FrameRules* rules, const Slot* slot, uint64_t numbe
                        "and event type %u is declared with %d", <unsigned>slot.length,
                        <unsigned>(rules.slot_bytes - SLOT_HEADER_BYTES), <unsigned>slot.type, <int>rules.lengths[slot.type])
     elif slot.length != rules.lengths[slot.type]:
-        at += snprintf(text, room, "length %u, where event type %u is declared with %d bytes of payload",
+        at += snprintf(text, room, "length %u, where event type %u is declared with %d bytes of payload: compare the schemas",
                        <unsigned>slot.length, <unsigned>slot.type, <int>rules.lengths[slot.type])
     elif slot.session == 0:
-        at += snprintf(text, room, "session 0 is the system's; this connection's session is %u", <unsigned>session)
+        at += snprintf(text, room, "session 0 is the system's; write this connection's own into it, %u", <unsigned>session)
     else:
-        at += snprintf(text, room, "session %u is not yours; this connection's session is %u",
+        at += snprintf(text, room, "session %u is not yours; write this connection's own into it, %u",
                        <unsigned>slot.session, <unsigned>session)
     return at if at < ERROR_TEXT_BYTES else ERROR_TEXT_BYTES - 1
 
@@ -37,7 +37,8 @@ cdef int explain_frame(const FrameRules* rules, const Slot* slot, uint64_t numbe
 cdef int check_hello(const FrameRules* rules, const Hello* hello, char* text) noexcept nogil:
     cdef int at = 0
     if hello.magic != HELLO_MAGIC:
-        at = snprintf(text, ERROR_TEXT_BYTES, "this is no hello of a processor client: it starts with 0x%08X, not with 0x%08X",
+        at = snprintf(text, ERROR_TEXT_BYTES, "this is no hello of a processor client: it starts with 0x%08X, not with 0x%08X; "
+                      "is this the address that was meant?",
                       <unsigned>hello.magic, <unsigned>HELLO_MAGIC)
     elif hello.version != HELLO_VERSION:
         at = snprintf(text, ERROR_TEXT_BYTES, "the client speaks version %u of the protocol, the service version %u: "
@@ -47,7 +48,7 @@ cdef int check_hello(const FrameRules* rules, const Hello* hello, char* text) no
                       <unsigned>hello.kind, <unsigned>HELLO_SESSION, <unsigned>HELLO_ADMIN)
     elif hello.fingerprint != 0 and hello.fingerprint != rules.fingerprint:
         at = snprintf(text, ERROR_TEXT_BYTES, "the client's schema has the fingerprint %016llx, the service's has %016llx: "
-                      "they are different applications, or different versions of one", <unsigned long long>hello.fingerprint,
+                      "they are different applications, or different versions of one: use the same on both sides", <unsigned long long>hello.fingerprint,
                       <unsigned long long>rules.fingerprint)
     elif hello.slot_bytes != 0 and hello.slot_bytes != rules.slot_bytes:
         at = snprintf(text, ERROR_TEXT_BYTES, "the client's frames have %u bytes, the service's have %u: compare the schemas",

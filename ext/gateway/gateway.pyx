@@ -3,10 +3,10 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memset, strlen
 
 from processor.gateway.connection cimport (
-    CLOSING, OPEN, SAYS_HELLO, WAITS_FOR_WELCOME, Connection, Connections, unsent_bytes,
+    CLOSING, DRAINING, SAYS_HELLO, WAITS_FOR_WELCOME, Connection, Connections,
 )
 from processor.gateway.frames cimport ERROR_TEXT_BYTES, check_hello, explain_frame, good_frames
 from processor.gateway.sender cimport Sender, count
@@ -51,8 +51,10 @@ cdef class Gateway:
 
     `lengths`: int32, shape (65536,), the payload's bytes of each event type, -1 for those that do not exist. A connection is read
     `read_bytes_max` at a time, is not read while more than `unsent_pause_bytes` of its replies are unsent, and is closed above
-    `unsent_close_bytes`; it has `hello_s` seconds to say hello, and `closing_s` to take its last words. Raises GatewayError when the
-    address cannot be had, WrongUse for settings that cannot be.
+    `unsent_close_bytes` (to its client a lost connection: what it then asks again is answered from what is stored). It has `hello_s`
+    seconds to say hello; after an error it is closed when it takes nothing of its last words for `closing_s`. One that sends no more
+    but reads is closed when all that it asked is answered. Raises GatewayError when the address cannot be had, WrongUse for
+    settings that cannot be.
 
     Thread safety: run belongs to one thread, which is the ring's producer and the output queue's consumer; take_admin to
     one other; everything else may be called from any thread.
@@ -96,6 +98,7 @@ cdef class Gateway:
         self.sender = Sender()
         self.sender.connections = self.connections
         self.sender.outputs = outputs
+        self.sender.ring = ring
         self.sender.counts = &self.counts_
         self.sender.pause_bytes = unsent_pause_bytes
         self.sender.close_bytes = unsent_close_bytes
@@ -180,7 +183,7 @@ cdef class Gateway:
 
     @property
     def counts(self):
-        """What the gateway has done, by name (see GatewayCounts in sender.pxd); may be read while it runs."""
+        """What the gateway has done, by name (see GatewayCounts in sender.pxd), and `unsent_bytes` that it holds now; may be read while it runs."""
         return {
             "connections_total": load_relaxed(&self.counts_.connections_total),
             "connections_open": load_relaxed(&self.counts_.connections_open),
@@ -192,6 +195,7 @@ cdef class Gateway:
             "dropped_parcels": load_relaxed(&self.counts_.dropped_parcels),
             "pauses": load_relaxed(&self.counts_.pauses),
             "overflows": load_relaxed(&self.counts_.overflows),
+            "unsent_bytes": load_relaxed(&self.connections.unsent_total),
         }
 
     def close_all(self):
@@ -220,6 +224,7 @@ cdef class Gateway:
         while not self.stopping_is_done():
             moved = self.control.drain() != 0
             moved |= self.sender.drain()
+            moved |= self.sender.settle()
             moved |= self.read_ready()
             if moved:
                 waiter_busy(self.waiter)
@@ -240,7 +245,7 @@ cdef class Gateway:
 
     cdef bint can_read(self) noexcept nogil:
         cdef uint64_t room
-        if self.connections.readable == NULL or self.intake_stopped:
+        if self.connections.readable.first == NULL or self.intake_stopped:
             return False
         room = self.ring.free_slots(False)
         if self.ring_was_full:
@@ -248,7 +253,9 @@ cdef class Gateway:
         return room > 0 and not self.ring_was_full
 
     cdef bint has_work(self) noexcept nogil:
+        cdef Connection* draining = self.connections.draining.first
         return (self.control.can_drain() or not self.sender.queue_empty() or self.can_read()
+                or (draining != NULL and self.sender.is_answered(draining))
                 or (load_acquire(&self.stop_asked) > 0 and not self.intake_stopped)
                 or (self.accept_ready and not self.intake_stopped))
 
@@ -292,7 +299,9 @@ cdef class Gateway:
         connection = self.connections.by_number(number)
         if connection == NULL:
             return
-        if events & (EPOLLHUP | EPOLLERR) and (connection.paused or connection.state == CLOSING):
+        if events & (EPOLLHUP | EPOLLERR):
+            connection.gone = True
+        if connection.gone and (connection.paused or connection.state >= DRAINING):
             self.sender.close_now(connection)        # it takes nothing any more, and nothing is to be read from it
             return
         if events & EPOLLOUT:
@@ -302,8 +311,12 @@ cdef class Gateway:
                 return
         if events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP):
             connection.hung_up = True
-        if events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP) and not connection.paused and connection.state != CLOSING:
-            self.connections.list_readable(connection)
+        if events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP) and not connection.paused and connection.state < DRAINING:
+            # A hello is read whether or not the ring has room: administrators need none.
+            if connection.state != SAYS_HELLO or self.intake_stopped or self.read_hello(connection) >= READ_MORE:
+                connection = self.connections.by_number(number)
+                if connection != NULL:
+                    self.connections.list_readable(connection)
 
     cdef void accept_waiting(self) noexcept nogil:
         cdef Connection* connection
@@ -350,8 +363,8 @@ cdef class Gateway:
                 continue
             if connection.state == CLOSING:
                 self.sender.close_now(connection)
-            elif connection.state == SAYS_HELLO and not (connection.partial == HELLO_BYTES and self.ring_was_full):
-                self.sender.fail(connection, "no hello came in time", 21, 0)
+            elif connection.state == SAYS_HELLO and connection.list == NULL:      # else it has said it, and waits for the ring
+                self.fail_hello(connection, "no hello came in time")
         if self.accept_later:
             self.accept_later = False
             self.accept_ready = True
@@ -359,12 +372,12 @@ cdef class Gateway:
     cdef bint read_ready(self) noexcept nogil:
         """One turn for each connection that can be read, in order; stops where the ring is full."""
         cdef Connection* connection
-        cdef Connection* last = self.connections.readable_last
+        cdef Connection* last = self.connections.readable.last
         cdef bint moved = False
         cdef bint was_last = False
         cdef int result
         while not was_last and self.can_read():
-            connection = self.connections.readable
+            connection = self.connections.readable.first
             was_last = connection == last
             result = self.read_connection(connection)
             if result == READ_RING_FULL:
@@ -399,11 +412,23 @@ cdef class Gateway:
             if got < 0 and errno == EAGAIN:
                 return READ_DRAINED
             if got <= 0:
-                self.sender.close_now(connection)
+                if got == 0 and connection.partial and not connection.gone:
+                    self.fail_hello(connection, "the connection ended within the hello")
+                else:
+                    self.sender.close_now(connection)      # someone looked whether anybody is here
                 return READ_CLOSED
             connection.partial += <uint32_t>got
             count(&self.counts_.bytes_in, got)
         return self.on_hello(connection)
+
+    cdef void fail_hello(self, Connection* connection, const char* what) noexcept nogil:
+        cdef char text[ERROR_TEXT_BYTES]
+        cdef int length = snprintf(text, ERROR_TEXT_BYTES, "%s: %u of its %d bytes came; a client begins with the whole hello and "
+                                   "then waits for the welcome", what, <unsigned>connection.partial, <int>HELLO_BYTES)
+        self.sender.fail(connection, text, length, 0)
+
+    cdef void fail_at_once(self, Connection* connection, const char* text) noexcept nogil:
+        self.sender.fail(connection, text, <int>strlen(text), 0)
 
     cdef int on_hello(self, Connection* connection) noexcept nogil:
         cdef const Hello* hello = <const Hello*>connection.frame
@@ -429,6 +454,7 @@ cdef class Gateway:
         asked.connection = connection.number
         asked.session = hello.session
         self.ring.advance(STAGE_PUBLISHED, position + 1)
+        connection.published_to = position + 1
         connection.state = WAITS_FOR_WELCOME
         connection.partial = 0
         self.connections.unfinished -= 1
@@ -439,7 +465,7 @@ cdef class Gateway:
         cdef uint64_t one = 1
         cdef int fd = connection.fd
         if self.admins_put - load_acquire(&self.admins_taken) == ADMINS_WAITING_MAX:
-            self.sender.fail(connection, "too many administrators are waiting: try again", 46, 0)
+            self.fail_at_once(connection, "too many administrators are waiting: try again")
             return READ_CLOSED
         epoll_set(self.epoll_fd, EPOLL_CTL_DEL, fd, 0, 0)
         self.sender.forget(connection)
@@ -461,7 +487,7 @@ cdef class Gateway:
             self.sender.close_now(connection)
             return READ_CLOSED
         count(&self.counts_.bytes_in, got)
-        self.sender.fail(connection, "frames came before the welcome: wait for it, it names the session that they belong to", 83, 0)
+        self.fail_at_once(connection, "frames came before the welcome: wait for it, it names the session that they belong to")
         return READ_CLOSED
 
     cdef int read_frames(self, Connection* connection) noexcept nogil:
@@ -485,14 +511,27 @@ cdef class Gateway:
         got = read_now(connection.fd, parts, 2 if slots > run else 1)
         if got < 0 and errno == EAGAIN:
             return READ_DRAINED
-        if got <= 0:
+        if got < 0 or (got == 0 and connection.gone):
             self.sender.close_now(connection)
+            return READ_CLOSED
+        if got == 0:
+            self.on_last_frame(connection)
             return READ_CLOSED
         count(&self.counts_.bytes_in, got)
         if self.take_frames(connection, got) < 0:
             return READ_CLOSED
         # Less than asked for: the socket is empty, and epoll tells when it is not. Behind a hang-up there is an end to be read.
         return READ_MORE if <uint64_t>got == asked or connection.hung_up else READ_DRAINED
+
+    cdef void on_last_frame(self, Connection* connection) noexcept nogil:
+        """The other side sends no more, and may still read: it gets the answers to all that it has asked."""
+        cdef char text[ERROR_TEXT_BYTES]
+        cdef int length = 0
+        if connection.partial:
+            length = snprintf(text, ERROR_TEXT_BYTES, "the connection ended within frame %llu: %u of its %u bytes came; that frame was "
+                              "not taken, send it again whole", <unsigned long long>(connection.frames + 1),
+                              <unsigned>connection.partial, <unsigned>self.rules.slot_bytes)
+        self.sender.finish(connection, text, length, 0)
 
     cdef int take_frames(self, Connection* connection, uint64_t got) noexcept nogil:
         """Checks the whole frames just read and publishes those before the first bad one; -1: there was one."""
@@ -521,9 +560,10 @@ cdef class Gateway:
         bad = self.ring.slot(position + good)
         if good:
             self.ring.advance(STAGE_PUBLISHED, position + good)
+            connection.published_to = position + good
         if good == frames:
             return 0
-        # The slot behind the published ones is still the producer's own.
-        self.sender.fail(connection, text, explain_frame(&self.rules, bad, connection.frames + 1, connection.session, text),
-                         bad.request)
+        # The slot behind the published ones is still the producer's own. The good frames are answered first, then comes the error.
+        self.sender.finish(connection, text, explain_frame(&self.rules, bad, connection.frames + 1, connection.session, text),
+                           bad.request)
         return -1

@@ -2,10 +2,11 @@
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
+from libc.stdlib cimport malloc
 from libc.string cimport memcpy, memset
 
 from processor.gateway.connection cimport (
-    CLOSING, OPEN, SAYS_HELLO, WAITS_FOR_WELCOME, Connection, Connections, unsent_bytes,
+    CLOSING, DRAINING, OPEN, SAYS_HELLO, WAITS_FOR_WELCOME, Connection, Connections, unsent_bytes,
 )
 from processor.gateway.frames cimport ERROR_TEXT_BYTES
 from processor.gateway.system cimport (
@@ -16,6 +17,19 @@ from processor.layout cimport REPLY_ERROR, REPLY_HEADER_BYTES, REPLY_LAST, REPLY
 from processor.outputs.queue cimport (
     BIND, PARCEL_BYTES, TO_CONNECTION, TO_SESSION, OutputQueue, Parcel, behind_parcel,
 )
+from processor.ring.sequence cimport sequence_get
+
+
+cdef uint32_t error_frame(char* frame, const char* text, int length, uint64_t request) noexcept nogil:
+    """Writes a REPLY_ERROR with at most ERROR_TEXT_BYTES of text; its bytes."""
+    cdef Reply* reply = <Reply*>frame
+    memset(frame, 0, REPLY_HEADER_BYTES + ERROR_TEXT_BYTES)
+    reply.flags = REPLY_LAST
+    reply.type = REPLY_ERROR
+    reply.length = <uint16_t>length
+    reply.request = request
+    memcpy(frame + REPLY_HEADER_BYTES, text, length)
+    return REPLY_HEADER_BYTES + padded8(<uint32_t>length)
 
 
 cdef class Sender:
@@ -141,7 +155,7 @@ cdef class Sender:
             count(&self.counts.overflows, 1)
             self.close_now(connection)
             return
-        if not connection.paused and unsent_bytes(connection) > self.pause_bytes:
+        if connection.state == OPEN and not connection.paused and unsent_bytes(connection) > self.pause_bytes:
             connection.paused = True
             self.connections.unlist(connection)
             count(&self.counts.pauses, 1)
@@ -163,7 +177,9 @@ cdef class Sender:
                 return
             count(&self.counts.bytes_out, sent)
             self.connections.drop_unsent(connection, sent)
-        if connection.state == CLOSING:
+            if connection.state == CLOSING:
+                connection.deadline_ms = monotonic_ms() + self.closing_ms
+        if connection.state == CLOSING or (connection.state == DRAINING and connection.answered):
             if unsent_bytes(connection) == 0:
                 self.close_now(connection)
             return
@@ -174,24 +190,63 @@ cdef class Sender:
             connection.paused = False
             self.connections.list_readable(connection)
 
+    cdef void finish(self, Connection* connection, const char* text, int length, uint64_t request) noexcept nogil:
+        if length:
+            connection.last_words = <char*>malloc(REPLY_HEADER_BYTES + ERROR_TEXT_BYTES)
+            if connection.last_words == NULL:
+                self.fail(connection, text, length, request)
+                return
+            connection.last_words_bytes = error_frame(connection.last_words, text, length, request)
+        self.connections.unlist(connection)
+        connection.state = DRAINING
+        connection.paused = False
+        if self.is_answered(connection):
+            self.let_go(connection)
+        else:
+            self.connections.list_draining(connection)
+
+    cdef bint is_answered(self, Connection* connection) noexcept nogil:
+        """Whether the logic has passed all its events, and all that was in the queue by then has been taken from it."""
+        if not connection.all_queued:
+            # The logic publishes its outputs before it passes an event: in this order, none is overlooked.
+            if sequence_get(&self.ring.sequences[self.ring.stages - 1]) < connection.published_to:
+                return False
+            connection.queued_to = sequence_get(self.outputs.head)
+            connection.all_queued = True
+        return self.outputs.position() >= connection.queued_to
+
+    cdef bint settle(self) noexcept nogil:
+        cdef Connection* connection = self.connections.draining.first
+        if connection == NULL or not self.is_answered(connection):
+            return False
+        while connection != NULL and self.is_answered(connection):
+            self.connections.unlist(connection)
+            self.let_go(connection)
+            connection = self.connections.draining.first
+        return True
+
+    cdef void let_go(self, Connection* connection) noexcept nogil:
+        connection.answered = True
+        if connection.last_words != NULL:
+            self.say_last(connection, connection.last_words, connection.last_words_bytes)
+        elif unsent_bytes(connection) == 0:
+            self.close_now(connection)
+        # Else on_writable closes it: whoever reads slowly may do so here as well.
+
     cdef void fail(self, Connection* connection, const char* text, int length, uint64_t request) noexcept nogil:
         cdef char frame[REPLY_HEADER_BYTES + ERROR_TEXT_BYTES]
-        cdef Reply* reply = <Reply*>frame
+        self.say_last(connection, frame, error_frame(frame, text, length, request))
+
+    cdef void say_last(self, Connection* connection, const char* frame, uint32_t size) noexcept nogil:
         cdef uint64_t number = connection.number
-        memset(frame, 0, sizeof(frame))
-        reply.flags = REPLY_LAST
-        reply.type = REPLY_ERROR
-        reply.length = <uint16_t>length
-        reply.request = request
-        memcpy(frame + REPLY_HEADER_BYTES, text, length)
         count(&self.counts.errors, 1)
         self.write_gathered()
         connection = self.connections.by_number(number)
         if connection == NULL:
             return
         self.receiver = connection
-        self.parts[0].iov_base = frame
-        self.parts[0].iov_len = REPLY_HEADER_BYTES + padded8(<uint32_t>length)
+        self.parts[0].iov_base = <void*>frame
+        self.parts[0].iov_len = size
         self.part_count = 1
         self.write_gathered()
         connection = self.connections.by_number(number)

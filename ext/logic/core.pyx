@@ -23,6 +23,13 @@ from processor.ring.sequence cimport (
     load_acquire, store_release, waiter_cancel, waiter_idle, waiter_prepare, waiter_sleep, waiter_wake,
 )
 
+cdef extern from "Python.h" nogil:
+    ctypedef struct PyThreadState:
+        pass
+    int PyGILState_Check()
+    PyThreadState* PyEval_SaveThread()
+    void PyEval_RestoreThread(PyThreadState*)
+
 from processor.errors import WrongUse
 from processor.layout import CONTROL_NAMES
 from processor.logic.views import view_class
@@ -328,6 +335,22 @@ cdef class Core:
 
     cdef int send_part(self, uint32_t kind, uint64_t target, const char* frames, uint32_t size) noexcept nogil:
         cdef char* room = self.outputs.reserve(kind, target, size)
+        cdef PyThreadState* thread
+        if room == NULL:
+            # A Python handler's outputs come here with the GIL; others need it while this thread waits, to stop it for one.
+            thread = PyEval_SaveThread() if PyGILState_Check() else NULL
+            room = self.wait_for_room(kind, target, size)
+            if thread != NULL:
+                PyEval_RestoreThread(thread)
+            if room == NULL:
+                return -1
+        memcpy(room, frames, size)
+        self.outputs.commit(size)
+        return 0
+
+    cdef char* wait_for_room(self, uint32_t kind, uint64_t target, uint32_t size) noexcept nogil:
+        """Room among the outputs; NULL when told to abort."""
+        cdef char* room = NULL
         while room == NULL:
             self.outputs.flush()
             if self.waiter != NULL and waiter_idle(self.waiter):
@@ -341,10 +364,8 @@ cdef class Core:
                 room = self.outputs.reserve(kind, target, size)
             if room == NULL and load_acquire(&self.aborting):
                 self.stop = STOP_ABORTED
-                return -1
-        memcpy(room, frames, size)
-        self.outputs.commit(size)
-        return 0
+                return NULL
+        return room
 
     cdef int on_control(self, const Slot* slot) noexcept nogil:
         cdef SessionEvict* evict

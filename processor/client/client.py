@@ -67,7 +67,8 @@ class Client:
         self._token = os.urandom(16)
         self._window = window
         self._socket: socket.socket | None = None
-        self._dead: ClientError | None = None
+        self._dead: ClientError | None = None     # what ended the session; answers that came before it can still be read
+        self._closed = False
         self._answers: deque[Answer | ClientError] = deque()
         self._welcome: Welcome | None = None
         self._lost_at = time.monotonic()
@@ -95,18 +96,24 @@ class Client:
         return self._wire.submitted
 
     def send_many(self, events: Iterable[Any]) -> range:
-        """Sends events without waiting for their answers; their request numbers. Answers pile up until they are read."""
+        """Sends events without waiting for their answers; their request numbers. Answers pile up until they are read.
+
+        Raises WrongUse at the first event that does not fit its declaration; it is not sent, those before it are.
+        """
         first = self._wire.submitted + 1
-        for event in events:
-            kind, payload = self._encoder.event(event)
-            self._put_payloads(kind, np.frombuffer(payload, np.uint8).reshape(1, -1), push=False)
-        self._push()
+        try:
+            for event in events:
+                kind, payload = self._encoder.event(event)
+                self._put_payloads(kind, np.frombuffer(payload, np.uint8).reshape(1, -1), push=False)
+        finally:
+            self._push()
         return range(first, self._wire.submitted + 1)
 
     def send_array(self, event: Any, payloads: np.ndarray[Any, Any]) -> range:
         """Sends one event of this type (class or name) for each element of a structured array; their request numbers.
 
-        `payloads`: shape (n,), the fields of the event (any byte order and alignment). Answers pile up until they are read.
+        `payloads`: shape (n,), the fields of the event (any byte order and alignment, integers of any size). Answers pile up until they
+        are read. Raises WrongUse when any value does not fit its field; nothing is sent then.
         """
         first = self._wire.submitted + 1
         self._put_payloads(*self._encoder.array(event, payloads))
@@ -118,16 +125,18 @@ class Client:
         Raises ClientError for a request that the service refused as too old or as a gap; iterating again goes on behind it.
         """
         while True:
+            self._check_open()
             while self._answers:
                 answer = self._answers.popleft()
                 if isinstance(answer, ClientError):
                     raise answer
                 yield answer
-            if self._wire.answered < self._wire.submitted:
-                self._wait(self._wire.answered + 1)
             self._decode()
-            if not self._answers:
+            if self._answers:
+                continue
+            if self._wire.answered == self._wire.submitted:
                 return
+            self._wait(self._wire.answered + 1)
 
     def offer(self, slots: np.ndarray[Any, Any]) -> range:
         """Sends as many of these whole slots (see `stream`) as the window has room for, waits for nothing; their request numbers."""
@@ -144,6 +153,7 @@ class Client:
         wait_s it waits for one, and raises ClientTimeout as any call does. A lost connection is made again here, too; an attempt
         takes up to ATTEMPT_S. For fast consumers; do not mix it with `answers`, which would miss what is taken here.
         """
+        self._check_open()
         frames = self._wire.take()
         if not frames and self._wire.answered < self._wire.submitted:
             if wait_s is None:
@@ -158,7 +168,7 @@ class Client:
 
         `slots`: shape (n,), an item of slot_bytes each (or uint8 of shape (n, slot_bytes)); type, length and payload are the caller's,
         session and request are filled in. At most `window` are in flight. Answers of earlier requests stay for `answers`.
-        Returns the request numbers.
+        Returns the request numbers. What is raised on the way (see the class) comes after the frames that came before it.
         """
         rows = self._encoder.slots(slots)
         self._wait(self._wire.submitted)
@@ -173,8 +183,12 @@ class Client:
                 done += self._wire.put_slots(rows[done:])
                 # A part of what is in flight: the rest keeps the service busy while the frames are looked at.
                 flying = self._wire.submitted - self._wire.answered
-                self._wait(self._wire.answered + max(1, flying // 4))
-                on_frames(self._wire.take())
+                try:
+                    self._wait(self._wire.answered + max(1, flying // 4))
+                finally:
+                    frames = self._wire.take()
+                    if frames:
+                        on_frames(frames)
         finally:
             self._wire.limit = limit
         return range(first, self._wire.submitted + 1)
@@ -202,9 +216,9 @@ class Client:
         return tuple(range(self._wire.answered + 1, self._wire.submitted + 1))
 
     def close(self) -> None:
-        """Closes the connection. What is unanswered may or may not be applied."""
+        """Closes the connection; every later call raises ClientError. What is unanswered may or may not be applied."""
         self._drop()
-        self._dead = self._dead or ClientError("this client is closed: make a new one")
+        self._closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -274,7 +288,12 @@ class Client:
     def _decode(self) -> None:
         self._answers.extend(self._decoder.answers(self._wire.take()))
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClientError("this client is closed: make a new one")
+
     def _check(self) -> None:
+        self._check_open()
         if self._dead is not None:
             raise self._dead
 

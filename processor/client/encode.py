@@ -9,7 +9,26 @@ import numpy as np
 
 from processor.app import App
 from processor.errors import WrongUse
+from processor.fields import FieldType
 from processor.schema import Message, Schema
+
+
+def check_column(name: str, kind: FieldType, values: np.ndarray[Any, Any]) -> None:
+    """Raises WrongUse unless every value fits the field: nothing is cut or wrapped around on the way."""
+    given, wanted = values.dtype, kind.dtype
+    if np.can_cast(given, wanted, "safe"):
+        return
+    bounds = kind.bounds
+    if bounds is not None and given.kind in "iu":
+        wrong = np.flatnonzero((values < bounds[0]) | (values > bounds[1]))
+        if len(wrong):
+            raise WrongUse(f"{name} is {kind.code}, from {bounds[0]} to {bounds[1]}; got {values[wrong[0]]} at index {wrong[0]}")
+    elif given.kind == wanted.kind == "S":
+        wrong = np.flatnonzero(np.strings.str_len(values) > wanted.itemsize)
+        if len(wrong):
+            raise WrongUse(f"{name} is {kind.code}; got {len(values[wrong[0]])} bytes at index {wrong[0]}")
+    else:
+        raise WrongUse(f"{name} is {kind.code} ({wanted}); got an array of {given}")
 
 
 class Encoder:
@@ -46,9 +65,8 @@ class Encoder:
             return message.number, np.zeros((len(payloads), 0), np.uint8)
         # Padding between fields is journaled, too: it must be zero, whatever the caller's array has there.
         packed = np.zeros(len(payloads), message.dtype)
-        for name in message.fields:
-            if not np.can_cast(payloads.dtype[name], message.dtype[name], "same_kind"):
-                raise WrongUse(f"{message.name}.{name} is {message.fields[name].code}; got {payloads.dtype[name]}")
+        for name, kind in message.fields.items():
+            check_column(f"{message.name}.{name}", kind, payloads[name])
             packed[name] = payloads[name]
         return message.number, packed.view(np.uint8).reshape(len(packed), message.length)
 

@@ -70,9 +70,12 @@ cdef class Gateway:
     cdef bint read_ready(self) noexcept nogil
     cdef int read_connection(self, Connection* connection) noexcept nogil
     cdef int read_hello(self, Connection* connection) noexcept nogil
+    cdef void fail_hello(self, Connection* connection, const char* what) noexcept nogil
+    cdef void fail_at_once(self, Connection* connection, const char* text) noexcept nogil
     cdef int on_hello(self, Connection* connection) noexcept nogil
     cdef int hand_over(self, Connection* connection) noexcept nogil
     cdef int read_too_early(self, Connection* connection) noexcept nogil
     cdef int read_frames(self, Connection* connection) noexcept nogil
+    cdef void on_last_frame(self, Connection* connection) noexcept nogil
     cdef int take_frames(self, Connection* connection, uint64_t got) noexcept nogil
     cdef void stop_listening(self) noexcept with gil

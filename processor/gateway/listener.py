@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import socket
 import stat
+import time
+from collections.abc import Iterator
 
 from processor.errors import GatewayError, WrongUse
 
 PATH_BYTES_MAX = 107          # of sun_path, without its closing zero
+LOCK_S = 5
 
 
 def socket_path(address: str) -> str:
@@ -31,16 +36,20 @@ class Listener:
     def __init__(self, address: str, backlog: int = 512) -> None:
         self.address = address
         self.path = socket_path(address)
-        self._remove_stale()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
-            self._socket.bind(self.path)
-            # From here on the file is ours, whatever path or name it has later.
-            self._identity = self._identify()
-            self._socket.listen(backlog)
+            with self._directory_locked():
+                self._remove_stale()
+                self._socket.bind(self.path)
+                # From here on the file is ours, whatever path or name it has later.
+                self._identity = self._identify()
+                self._socket.listen(backlog)
         except OSError as error:
             self._socket.close()
             raise GatewayError(f"cannot listen at {address}: {error.strerror}; check the directory, or choose another path") from error
+        except BaseException:
+            self._socket.close()
+            raise
 
     @property
     def fd(self) -> int:
@@ -53,7 +62,26 @@ class Listener:
             return
         if self._identify() == self._identity:
             os.unlink(self.path)
-        self._socket.close()
+        self._socket.close()      # last: until now the address was in use, so that the file was nobody else's
+
+    @contextlib.contextmanager
+    def _directory_locked(self) -> Iterator[None]:
+        """Of two that start at once and both find a stale file, one shall not remove the other's fresh socket."""
+        descriptor = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            deadline = time.monotonic() + LOCK_S
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise GatewayError(f"cannot listen at {self.address}: another process has held the lock of the directory "
+                                           f"for {LOCK_S} s; end it or choose another path") from None
+                    time.sleep(0.01)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _identify(self) -> tuple[int, int] | None:
         try:

@@ -5,6 +5,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from processor.gateway.connection cimport Connection, Connections
 from processor.gateway.system cimport iovec
 from processor.outputs.queue cimport OutputQueue, Parcel
+from processor.ring.buffer cimport Ring
 from processor.ring.sequence cimport store_relaxed
 
 cdef enum:
@@ -26,6 +27,7 @@ cdef struct GatewayCounts:        # written by the gateway's thread, read by any
 cdef class Sender:
     cdef Connections connections
     cdef OutputQueue outputs
+    cdef Ring ring                # whose last stage tells what is answered
     cdef GatewayCounts* counts
     cdef int epoll_fd
     cdef uint64_t pause_bytes     # unsent bytes above which a connection is not read
@@ -39,13 +41,19 @@ cdef class Sender:
 
     cdef bint drain(self) noexcept nogil                                     # whether there was anything in the queue
     cdef bint queue_empty(self) noexcept nogil
-    # Says what is wrong and closes behind it; the connection may be freed on return, as after each of those below.
+    # Reads no more; closes when all that the connection asked is answered and `text` (if length > 0) is said. See settle.
+    cdef void finish(self, Connection* connection, const char* text, int length, uint64_t request) noexcept nogil
+    cdef bint settle(self) noexcept nogil                                    # lets those go that are answered; whether it did
+    cdef bint is_answered(self, Connection* connection) noexcept nogil
+    cdef void let_go(self, Connection* connection) noexcept nogil
+    # Says what is wrong at once and closes behind it; the connection may be freed on return, as after each of those below.
     cdef void fail(self, Connection* connection, const char* text, int length, uint64_t request) noexcept nogil
     cdef void close_behind(self, Connection* connection) noexcept nogil      # when what is unsent has left
     cdef void close_now(self, Connection* connection) noexcept nogil
     cdef void on_writable(self, Connection* connection) noexcept nogil
     cdef void forget(self, Connection* connection) noexcept nogil            # removes it, leaves the descriptor open
 
+    cdef void say_last(self, Connection* connection, const char* frame, uint32_t size) noexcept nogil
     cdef void deliver(self, const Parcel* parcel) noexcept nogil
     cdef void gather(self, Connection* connection, const char* frames, uint32_t size) noexcept nogil
     cdef void write_gathered(self) noexcept nogil

@@ -62,6 +62,7 @@ cdef class Core:
     cdef int answer(self, int verdict, const Slot* slot) noexcept nogil
     cdef int send(self, uint32_t kind, uint64_t target, const char* frames, uint32_t size) noexcept nogil
     cdef int send_part(self, uint32_t kind, uint64_t target, const char* frames, uint32_t size) noexcept nogil
+    cdef char* wait_for_room(self, uint32_t kind, uint64_t target, uint32_t size) noexcept nogil
     cdef void evict_longest_idle(self) noexcept nogil
     cdef int status(self, const Slot* slot, uint16_t type, uint32_t kind, uint64_t target, const void* payload,
                     uint16_t length) noexcept nogil
