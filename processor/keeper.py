@@ -11,7 +11,6 @@ from typing import Any
 from processor.app import App
 from processor.config import Config
 from processor.counters import Counters
-from processor.errors import WrongUse
 from processor.logic.core import Core
 from processor.recovery.recover import Recovered
 from processor.ring.control import ControlQueue
@@ -48,6 +47,7 @@ class SnapshotKeeper:
         self._waiting_again: list[int] = []     # numbers of triggers that came while a child was writing
         self._last_number = 0                   # of the one asked for at the end
         self._last_done = False
+        self._ended: SnapshotInfo | SnapshotFailure | None = None   # what the logic's thread has found at its own end
         self.last: SnapshotInfo | None = recovered.snapshot
         if recovered.snapshot is not None:
             counters.put("snapshot_sequence", recovered.snapshot.sequence)
@@ -83,6 +83,11 @@ class SnapshotKeeper:
     def on_hash(self, payload: bytes) -> None:
         """Our own recorded hash comes by: nothing to compare, the child has computed it from this very state."""
 
+    def outlive_child(self) -> None:
+        """Before the logic's thread ends: the child that it has forked would die with it, so it is waited for, up to drain_s."""
+        with self._lock:
+            self._ended = self._taker.wait(self._config.drain_s) or self._taker.cancel()
+
     # ---- the service's thread
 
     def ask(self, keep: str | None, say: Say) -> None:
@@ -98,7 +103,8 @@ class SnapshotKeeper:
 
     def ask_last(self) -> bool:
         """The snapshot of the end; False when nothing has happened since the last one."""
-        if self.last is not None and self._core.sequence <= self.last.sequence + 1:
+        # The counter: the core's own number is the logic's thread's, and not to be read while it runs.
+        if self.last is not None and self._counters.get("applied") <= self.last.sequence + 1:
             return False
         self._number += 1
         self._last_number = self._number
@@ -110,7 +116,7 @@ class SnapshotKeeper:
     def poll(self) -> None:
         """Looks whether the child is done; if so, has its hash journaled and tells those who asked."""
         with self._lock:
-            result = self._taker.poll()
+            result = self._take_ended() or self._taker.poll()
             number = self._running
             if result is not None:
                 self._running = 0
@@ -120,6 +126,10 @@ class SnapshotKeeper:
             again, self._waiting_again = self._waiting_again, []
             for waiting in again:
                 self._control.put(CONTROL_SNAPSHOT, TRIGGER.pack(waiting, BY_COMMAND, 0))
+
+    def _take_ended(self) -> SnapshotInfo | SnapshotFailure | None:
+        ended, self._ended = self._ended, None
+        return ended
 
     def _done(self, number: int, result: SnapshotInfo | SnapshotFailure) -> None:
         _, say = self._askers.pop(number, (None, None))
@@ -142,10 +152,14 @@ class SnapshotKeeper:
     def close(self, deadline: float) -> None:
         """Waits for a child that still writes, until the deadline (time.monotonic); kills it then."""
         with self._lock:
-            result = self._taker.wait(max(0.0, deadline - time.monotonic())) or self._taker.cancel()
+            result = (self._take_ended() or self._taker.wait(max(0.0, deadline - time.monotonic()))
+                      or self._taker.cancel())
+            number = self._running
             self._counters.put("snapshot_running", 0)
+        if result is not None:
+            # Nobody journals its hash any more: it is a good snapshot without a recorded one.
+            self._done(number, result)
         if isinstance(result, SnapshotInfo):
-            self.last = result
             self._report(f"snapshot of sequence {result.sequence} in {result.path}")
         for _, say in self._askers.values():
             say({"ok": False, "error": "the service stopped before the snapshot was taken"})

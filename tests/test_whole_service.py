@@ -1,8 +1,9 @@
-"""All threads of a service at once: clients that stream, snapshots on the way, numbers read meanwhile, an ordered end, a restart."""
+"""All threads of a service at once: clients that stream, snapshots on the way, an ordered end, a restart."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import threading
 from collections.abc import Iterator
@@ -18,11 +19,13 @@ from processor.apps.exchange import app as exchange
 from processor.apps.exchange.flow import OrderFlow
 from processor.client import Client
 from processor.client.admin import admin
+from processor.client.wire import split
 from processor.config import Config
+from processor.layout import REPLY_LAST
 from processor.service import Service
+from processor.snapshot import file as snapshot_file
 from processor.snapshot.state import state_hash
-
-LAST_FLAG = 1
+from tests.test_snapshot_taker import Gate
 
 
 @contextlib.contextmanager
@@ -46,7 +49,7 @@ def served(app: App, journal: str, directory: Path, **settings: object) -> Itera
 
 
 def stream(address: str, client_number: int, count: int, requests: dict[int, np.ndarray]) -> None:
-    """One client's order flow; `requests` gets the request number of each request's last reply, in the order they came."""
+    """One client's order flow; `requests` gets the request numbers of the last replies, in the order they came."""
     flow = OrderFlow(seed=client_number + 1, symbols=4, resting=200, first_id=1 + client_number * 1_000_000)
     parts: list[bytes] = []
     with Client(address, timeout_s=60, window=256) as client:
@@ -56,14 +59,7 @@ def stream(address: str, client_number: int, count: int, requests: dict[int, np.
 
 def answered(frames: bytes) -> np.ndarray:
     """Request numbers of the frames that are the last of their request."""
-    found, at = [], 0
-    while at < len(frames):
-        flags, length = (int.from_bytes(frames[at + k:at + k + 2], "little") for k in (18, 22))
-        if flags & LAST_FLAG:
-            found.append(int.from_bytes(frames[at + 24:at + 32], "little"))
-        at += 32 + (length + 7) // 8 * 8
-    assert at == len(frames)
-    return np.array(found)
+    return np.array([request for _, _, _, flags, _, request, _ in split(frames) if flags & REPLY_LAST])
 
 
 def journal_of(kind: str, directory: Path, request: pytest.FixtureRequest) -> str:
@@ -111,6 +107,31 @@ def test_a_restart_gives_the_same_state_from_a_snapshot_and_from_the_first_event
         assert from_first.recovered is not None and from_first.recovered.snapshot is None
     for again in (from_snapshot, from_first):
         assert (again.core.sequence, state_hash(again.core.state)) == (sequence, before)
+
+
+def test_a_snapshot_that_is_still_being_written_when_the_service_stops_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process dies with the logic's thread, which therefore waits for it."""
+    gate = Gate(tmp_path)
+    monkeypatch.setattr(snapshot_file.os, "replace", gate.before(os.replace))
+    answers: list[dict[str, object]] = []
+    with served(bank, "memory:", tmp_path, snapshot_at_shutdown=False) as service:
+        outlive = service.keeper.outlive_child
+
+        def let_go() -> None:
+            gate.release()
+            outlive()
+
+        monkeypatch.setattr(service.keeper, "outlive_child", let_go)
+        asker = threading.Thread(target=lambda: answers.append(admin(service.listen, {"command": "snapshot"})))
+        asker.start()
+        child = gate.reached()
+    asker.join()
+    assert answers[0]["ok"], answers
+    assert [found.sequence for found in service.recovered.store.files()] == [answers[0]["sequence"]]
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
 
 
 def test_python_handlers_answer_many_clients_while_the_gateway_and_the_journaler_go_on(tmp_path: Path) -> None:
