@@ -84,7 +84,7 @@ class SnapshotKeeper:
         """Our own recorded hash comes by: nothing to compare, the child has computed it from this very state."""
 
     def outlive_child(self) -> None:
-        """Before the logic's thread ends: the child that it has forked would die with it, so it is waited for, up to drain_s."""
+        """Before the logic's thread ends: the child that it has forked would die with it. Waits up to drain_s."""
         with self._lock:
             self._ended = self._taker.wait(self._config.drain_s) or self._taker.cancel()
 
@@ -93,7 +93,8 @@ class SnapshotKeeper:
     def ask(self, keep: str | None, say: Say) -> None:
         """A snapshot by command; `say` gets its summary, or what went wrong."""
         if keep is not None and NAME.fullmatch(f"kept-{keep}-{0:020}.snap") is None:
-            say({"ok": False, "error": f"{keep!r} cannot be a snapshot's name: letters, digits, _ . - and no more than 64"})
+            rule = "letters, digits, _ . - and no more than 64"
+            say({"ok": False, "error": f"{keep!r} cannot be a snapshot's name: {rule}"})
             return
         self._number += 1
         self._askers[self._number] = (keep, say)

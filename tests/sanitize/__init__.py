@@ -1,1 +1,1 @@
-"""`make sanitize`: the tests that run threads over the compiled core, under ThreadSanitizer and under AddressSanitizer."""
+"""`make sanitize`: the tests that run threads over the compiled core, under Thread- and AddressSanitizer."""

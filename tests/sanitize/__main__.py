@@ -1,106 +1,48 @@
-"""Builds a sanitised tree, runs the selected tests in it, and fails for every report that any process of the run has left.
+"""`make sanitize`: builds sanitised trees, runs the selected tests there, proves that what is broken would be seen.
 
-    python -m tests.sanitize thread|address [pytest's arguments, in place of the selection]
+    python -m tests.sanitize [thread] [address] [proof]     all three by default
+    python -m tests.sanitize thread -- tests/test_ring.py   pytest's arguments in place of the selection
+
+Exit codes: 0 nothing found, 1 a test failed or something was reported, 2 wrong use, 3 cannot build or start.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 import time
-from pathlib import Path
 
+from tests.sanitize.proof import prove
+from tests.sanitize.run import run_tests, selection
 from tests.sanitize.tree import ROOT, RUNTIMES, CannotBuild, Tree, make_tree
 
-# What runs threads, handles memory of its own, or forks. Names that are not there (yet) are passed over; nothing at all is an error.
-SELECTED = (
-    "ring", "test_ring.py", "test_control.py",
-    "journal", "test_journaler.py",
-    "gateway", "outputs", "test_output_queue.py",
-    "client", "test_wire.py",
-    "snapshot", "test_snapshot_taker.py", "test_snapshot_cli.py",
-    "logic", "test_sessions.py", "test_recovery_plan.py",
-    "service", "test_whole_service.py",
-)
-LONGEST_S = 1200
-HANGS_S = 240
-
-# Every process writes what it found into a file of its own, since nobody may look at its exit code or its stderr (a forked child, a
-# killed service, a test that captures output). exitcode is there for people who run the tree's python by hand.
-# handle_segv=0: a test crashes a child by SIGSEGV and expects to see that signal; a real one still kills the run.
-COMMON = "exitcode=66:handle_segv=0:handle_abort=0:log_path={reports}/report"
-OPTIONS = {
-    # history_size: how far back the stack of the other access is remembered; the default forgets it for threads that run long.
-    "thread": f"{COMMON}:halt_on_error=0:history_size=4:second_deadlock_stack=1:suppressions={{root}}/tests/sanitize/thread.supp",
-    # detect_leaks=0: the interpreter, NumPy and pytest leave thousands of objects behind at exit, and a leak of ours comes through
-    # their frames as well, so that it could not be told from theirs.
-    "address": f"{COMMON}:detect_leaks=0:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1",
-}
-
-
-def environment(tree: Tree) -> dict[str, str]:
-    """The environment of the tree's python."""
-    options = OPTIONS[tree.sanitizer].format(reports=tree.reports, root=tree.root)
-    made = {**os.environ, f"{'TSAN' if tree.sanitizer == 'thread' else 'ASAN'}_OPTIONS": options,
-            "PROCESSOR_SANITIZED": tree.sanitizer, "PROCESSOR_KAFKA_JARS": str(ROOT / ".kafka" / "jars"),
-            "PYTHONFAULTHANDLER": "1"}
-    if tree.sanitizer == "address":
-        # Every object of the interpreter's in a block of its own, so that running over the end of a bytes object is seen too.
-        made["PYTHONMALLOC"] = "malloc"
-    made.pop("PYTHONPATH", None)
-    return made
-
-
-def selection() -> list[str]:
-    """The selected paths that exist, relative to the tree; raises CannotBuild when there are none."""
-    found = [f"tests/{name}" for name in SELECTED if (ROOT / "tests" / name).exists()]
-    if not found:
-        raise CannotBuild(f"none of the selected tests exists under {ROOT / 'tests'}: see SELECTED in {__file__}")
-    return found
-
-
-def found_by(tree: Tree) -> list[Path]:
-    """The reports that the processes of this tree have left."""
-    return sorted(tree.reports.glob("report.*"))
-
-
-def start_clean(tree: Tree) -> None:
-    """No reports of earlier runs; and the runtime starts here, which is tried by hand to be able to say why not."""
-    shutil.rmtree(tree.reports, ignore_errors=True)
-    tree.reports.mkdir()
-    tried = subprocess.run([tree.python, "-c", "pass"], env=environment(tree), capture_output=True, text=True)
-    if tried.returncode:
-        said = tried.stderr + "".join(report.read_text() for report in found_by(tree))
-        raise CannotBuild(f"the {tree.sanitizer} sanitizer does not start here (exit code {tried.returncode}):\n{said[-2000:]}")
+STEPS = (*RUNTIMES, "proof")
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments or arguments[0] not in RUNTIMES:
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    steps, tests = arguments[:cut] or list(STEPS), arguments[cut + 1:]
+    if not set(steps) <= set(STEPS):
         print(__doc__, file=sys.stderr)
         return 2
-    started = time.monotonic()
+    trees: dict[str, Tree] = {}
+    clean = True
     try:
-        tree = make_tree(arguments[0], ROOT / "build" / "sanitize" / arguments[0])
-        tests = arguments[1:] or selection()
-        start_clean(tree)
+        tests = tests or selection()
+        for sanitizer in RUNTIMES:
+            if sanitizer in steps or "proof" in steps:
+                started = time.monotonic()
+                trees[sanitizer] = make_tree(sanitizer, ROOT / "build" / "sanitize" / sanitizer)
+                print(f"{sanitizer} sanitizer: built in {time.monotonic() - started:.0f} s", flush=True)
+            if sanitizer in steps:
+                clean &= run_tests(trees[sanitizer], tests)
+        if "proof" in steps:
+            missed = prove(trees)
+            print("\n".join(missed) or "the sanitizers find what is broken on purpose")
+            clean &= not missed
     except CannotBuild as error:
         print(f"sanitize: {error}", file=sys.stderr)
         return 3
-    print(f"{tree.sanitizer} sanitizer: built in {time.monotonic() - started:.0f} s; running {' '.join(tests)}", flush=True)
-    command = [str(tree.python), "-m", "pytest", "-q", "-p", "tests.sanitize.plugin", "-o", f"faulthandler_timeout={HANGS_S}", *tests]
-    try:
-        code = subprocess.run(command, cwd=tree.root, env=environment(tree), timeout=LONGEST_S).returncode
-    except subprocess.TimeoutExpired:
-        print(f"sanitize: not done within {LONGEST_S} s", file=sys.stderr)
-        code = 1
-    reports = found_by(tree)
-    for report in reports:
-        print(f"---- {report}\n{report.read_text(errors='replace')[:20_000]}")
-    print(f"{tree.sanitizer} sanitizer: pytest's exit code {code}, {len(reports)} processes with reports, "
-          f"{time.monotonic() - started:.0f} s")
-    return 1 if code or reports else 0
+    return 0 if clean else 1
 
 
 if __name__ == "__main__":

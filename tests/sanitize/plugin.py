@@ -1,4 +1,4 @@
-"""For pytest in a sanitised tree: proves that the modules under test are the tree's own, and leaves out what cannot run there."""
+"""For pytest in a sanitised tree: the modules under test must be the tree's; what cannot run there is left out."""
 
 from __future__ import annotations
 
@@ -28,11 +28,18 @@ def check() -> str:
     strangers = [str(module) for module in loaded() if module not in expected]
     if strangers:
         raise pytest.UsageError(f"these modules are not the sanitised ones under {TREE.root}: {', '.join(strangers)}")
-    return f"{TREE.sanitizer} sanitizer: {len(loaded())} of {len(expected)} compiled modules are loaded, from {TREE.root}"
+    return f"{TREE.sanitizer} sanitizer: {len(loaded())} of {len(expected)} compiled modules loaded, from {TREE.root}"
 
 
 def pytest_sessionstart() -> None:
     check()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if item.get_closest_marker("not_sanitized")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_sessionfinish() -> None:

@@ -1,11 +1,11 @@
 """A tree of its own for a sanitised build: a copy of the sources with its own compiled modules and its own `python`.
 
-The checkout's in-place build stays as it is. C sources are shared with it (build/cython), so that nothing is translated twice.
+The checkout's in-place build stays as it is. C sources (build/cython) are shared with it: nothing is translated
+twice.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -14,6 +14,7 @@ import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -43,7 +44,7 @@ class Tree:
         return self.root / "reports"
 
     def compiled(self) -> list[Path]:
-        """The compiled modules that the sources ask for; raises CannotBuild when one is missing or without the sanitizer."""
+        """The compiled modules that the sources ask for; raises CannotBuild for a missing or a plain one."""
         suffix = sysconfig.get_config_var("EXT_SUFFIX")
         modules = []
         for source in sorted((self.root / "ext").rglob("*.pyx")):
@@ -51,7 +52,7 @@ class Tree:
             if not module.exists():
                 raise CannotBuild(f"{module} was not built")
             if RUNTIMES[self.sanitizer].encode() not in module.read_bytes():
-                raise CannotBuild(f"{module} is not linked with {RUNTIMES[self.sanitizer]}: remove {self.root} and try again")
+                raise CannotBuild(f"{module} is not linked with {RUNTIMES[self.sanitizer]}: remove {self.root}")
             modules.append(module)
         if not modules:
             raise CannotBuild(f"no sources under {self.root / 'ext'}")
@@ -104,19 +105,17 @@ def make_python(tree: Tree) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     base = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     (tree.root / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
-    # The tree stands before the packages of this environment, whose own .pth files (they would lead to the checkout's build) are not
-    # read from here.
+    # The tree stands before the packages of this environment, whose own .pth files are not read from here: they would
+    # lead to the checkout's build.
     own = Path(sysconfig.get_path("purelib"))
     (packages / "sanitized.pth").write_text(f"import os; os.environ.pop('LD_PRELOAD', None)\n{tree.root}\n{own}\n")
     preloaded = [runtime_path(RUNTIMES[tree.sanitizer])]
     if tree.sanitizer == "thread":
         threads = tree.root / "lib" / "c11_threads.so"
-        run(["cc", "-O1", "-g1", "-Wall", "-shared", "-fPIC", "-pthread", "-o", str(threads), str(HERE / "c11_threads.c")])
+        run(["cc", "-O1", "-g1", "-Wall", "-shared", "-fPIC", "-o", str(threads), str(HERE / "c11_threads.c")])
         preloaded.append(threads)
-    run([
-        "cc", "-O1", "-Wall", "-D_GNU_SOURCE", f'-DRUNTIME="{":".join(map(str, preloaded))}"', f'-DINTERPRETER="{interpreter}"',
-        "-o", str(tree.python), str(HERE / "launcher.c"),
-    ])
+    paths = [f'-DRUNTIME="{":".join(map(str, preloaded))}"', f'-DINTERPRETER="{interpreter}"']
+    run(["cc", "-O1", "-Wall", "-D_GNU_SOURCE", *paths, "-o", str(tree.python), str(HERE / "launcher.c")])
 
 
 def runtime_path(library: str) -> Path:
@@ -128,7 +127,7 @@ def runtime_path(library: str) -> Path:
 
 
 def compile_modules(tree: Tree, c_sources: Path) -> None:
-    """setup.py in the tree; all anew when what it is compiled with has changed, only what is older than its source otherwise."""
+    """setup.py in the tree: what is older than its source, and everything when the way it is compiled has changed."""
     environment = {**os.environ, "PROCESSOR_SANITIZE": tree.sanitizer, "PROCESSOR_BUILD_DIR": str(c_sources)}
     compiler = run(["cc", "--version"]) + sys.version + str(environment.get("CFLAGS"))
     stamp = hashlib.sha256(compiler.encode() + (ROOT / "setup.py").read_bytes()).hexdigest()
@@ -142,14 +141,12 @@ def compile_modules(tree: Tree, c_sources: Path) -> None:
     built.write_text(stamp)
 
 
-def run(command: list[str], **how: object) -> str:
+def run(command: list[str], **how: Any) -> str:
     """A command's output; raises CannotBuild with what it said when it fails or is not there."""
     try:
-        result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, **how)  # type: ignore[call-overload]
+        result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, **how)
     except FileNotFoundError:
         raise CannotBuild(f"{command[0]} is not installed") from None
     if result.returncode:
-        with contextlib.suppress(OSError):
-            (ROOT / "build" / "sanitize" / "failed.log").write_text(result.stdout + result.stderr)
         raise CannotBuild(f"{' '.join(command)} failed:\n{(result.stdout + result.stderr)[-3000:]}")
-    return str(result.stdout)
+    return result.stdout
