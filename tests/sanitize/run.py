@@ -25,8 +25,8 @@ SELECTED = (
 LONGEST_S = 1200
 HANGS_S = 240
 
-# Every process writes what it found into a file of its own, since nobody may look at its exit code or its stderr (a
-# forked child, a killed service, a test that captures output). exitcode is there for people who run the tree's python by hand.
+# Every process writes what it found into a file of its own, since nobody may look at its exit code or its stderr (a forked
+# child, a killed service, a test that captures output). exitcode is for people who run the tree's python by hand.
 # handle_segv=0: a test crashes a child by SIGSEGV and expects to see that signal; a real one still kills the run.
 COMMON = "exitcode=66:handle_segv=0:handle_abort=0:log_path={reports}/report"
 OPTIONS = {
