@@ -25,7 +25,7 @@ SELECTED = (
 LONGEST_S = 1200
 HANGS_S = 240
 
-# Every process writes what it found into a file of its own, since nobody may look at its exit code or its stderr (a forked
+# Every process writes what it found into a file of its own, since nobody may look at its exit code or stderr (a forked
 # child, a killed service, a test that captures output). exitcode is for people who run the tree's python by hand.
 # handle_segv=0: a test crashes a child by SIGSEGV and expects to see that signal; a real one still kills the run.
 COMMON = "exitcode=66:handle_segv=0:handle_abort=0:log_path={reports}/report"
@@ -71,6 +71,9 @@ def start_clean(tree: Tree) -> None:
     tried = subprocess.run([tree.python, "-c", "pass"], env=environment(tree), capture_output=True, text=True)
     if tried.returncode:
         said = (tried.stderr + "".join(report.read_text() for report in found_by(tree)))[-2000:]
+        if "unexpected memory mapping" in said:
+            said += ("\nthe kernel spreads mappings too widely, and this container refuses personality(ADDR_NO_RANDOMIZE): "
+                     "permit it, or set vm.mmap_rnd_bits to 28 on the host")
         raise CannotBuild(f"the {tree.sanitizer} sanitizer does not start (exit code {tried.returncode}):\n{said}")
 
 

@@ -144,7 +144,9 @@ def compile_modules(tree: Tree, c_sources: Path) -> None:
 def run(command: list[str], **how: Any) -> str:
     """A command's output; raises CannotBuild with what it said when it fails or is not there."""
     try:
-        result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, **how)
+        result: subprocess.CompletedProcess[str] = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, **how
+        )
     except FileNotFoundError:
         raise CannotBuild(f"{command[0]} is not installed") from None
     if result.returncode:
