@@ -42,7 +42,8 @@ def environment(tree: Tree) -> dict[str, str]:
     """The environment of the tree's python."""
     options = OPTIONS[tree.sanitizer].format(reports=tree.reports, root=tree.root)
     made = {**os.environ, f"{'TSAN' if tree.sanitizer == 'thread' else 'ASAN'}_OPTIONS": options,
-            "PROCESSOR_SANITIZED": tree.sanitizer, "PROCESSOR_KAFKA_JARS": str(ROOT / ".kafka" / "jars"),
+            "PROCESSOR_SANITIZED": tree.sanitizer,
+            "PROCESSOR_KAFKA_JARS": os.environ.get("PROCESSOR_KAFKA_JARS", str(ROOT / ".kafka" / "jars")),
             "PYTHONFAULTHANDLER": "1"}
     if tree.sanitizer == "address":
         # Every object of the interpreter's in a block of its own: running over the end of a bytes object is seen too.
@@ -72,7 +73,7 @@ def start_clean(tree: Tree) -> None:
     if tried.returncode:
         said = (tried.stderr + "".join(report.read_text() for report in found_by(tree)))[-2000:]
         if "unexpected memory mapping" in said:
-            said += ("\nthe kernel spreads mappings too widely, and this container refuses personality(ADDR_NO_RANDOMIZE): "
+            said += ("\nmappings are spread too widely, and the container refuses personality(ADDR_NO_RANDOMIZE): "
                      "permit it, or set vm.mmap_rnd_bits to 28 on the host")
         raise CannotBuild(f"the {tree.sanitizer} sanitizer does not start (exit code {tried.returncode}):\n{said}")
 
