@@ -44,6 +44,11 @@ lint: build
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
+# Tests of the compiled core under ThreadSanitizer and AddressSanitizer, in trees of their own under build/sanitize, and a proof that
+# both see what is broken on purpose; make sanitize ARGS="thread -- tests/test_ring.py" is a part of it.
+sanitize: build
+	$(PY) -m tests.sanitize $(ARGS)
+
 kafka: build
 	@$(PY) -m bench.broker
 

@@ -11,7 +11,6 @@ from typing import Any
 from processor.app import App
 from processor.config import Config
 from processor.counters import Counters
-from processor.errors import WrongUse
 from processor.logic.core import Core
 from processor.recovery.recover import Recovered
 from processor.ring.control import ControlQueue
@@ -49,6 +48,7 @@ class SnapshotKeeper:
         self._last_number = 0                   # of the one asked for at the end
         self._last_done = False
         self._next_by_time = time.monotonic() + config.snapshot_every_s if config.snapshot_every_s else float("inf")
+        self._ended: SnapshotInfo | SnapshotFailure | None = None   # what the logic's thread has found at its own end
         self.last: SnapshotInfo | None = recovered.snapshot
         if recovered.snapshot is not None:
             counters.put("snapshot_sequence", recovered.snapshot.sequence)
@@ -84,12 +84,18 @@ class SnapshotKeeper:
     def on_hash(self, payload: bytes) -> None:
         """Our own recorded hash comes by: nothing to compare, the child has computed it from this very state."""
 
+    def outlive_child(self) -> None:
+        """Before the logic's thread ends: the child that it has forked would die with it. Waits up to drain_s."""
+        with self._lock:
+            self._ended = self._taker.wait(self._config.drain_s) or self._taker.cancel()
+
     # ---- the service's thread
 
     def ask(self, keep: str | None, say: Say) -> None:
         """A snapshot by command; `say` gets its summary, or what went wrong."""
         if keep is not None and NAME.fullmatch(f"kept-{keep}-{0:020}.snap") is None:
-            say({"ok": False, "error": f"{keep!r} cannot be a snapshot's name: letters, digits, _ . - and no more than 64"})
+            rule = "letters, digits, _ . - and no more than 64"
+            say({"ok": False, "error": f"{keep!r} cannot be a snapshot's name: {rule}"})
             return
         self._number += 1
         self._askers[self._number] = (keep, say)
@@ -107,7 +113,8 @@ class SnapshotKeeper:
 
     def _nothing_new(self) -> bool:
         """Whether behind the last snapshot there is nothing but the event that records its hash."""
-        return self.last is not None and self._core.sequence <= self.last.sequence + 1
+        # The counter: the core's own number is the logic's thread's, and not to be read while it runs.
+        return self.last is not None and self._counters.get("applied") <= self.last.sequence + 1
 
     def last_is_there(self) -> bool:
         return self._last_done
@@ -120,7 +127,7 @@ class SnapshotKeeper:
             if not self._nothing_new():
                 self._control.put(CONTROL_SNAPSHOT, TRIGGER.pack(0, EVERY_SECONDS, 0))
         with self._lock:
-            result = self._taker.poll()
+            result = self._take_ended() or self._taker.poll()
             number = self._running
             if result is not None:
                 self._running = 0
@@ -130,6 +137,10 @@ class SnapshotKeeper:
             again, self._waiting_again = self._waiting_again, []
             for waiting in again:
                 self._control.put(CONTROL_SNAPSHOT, TRIGGER.pack(waiting, BY_COMMAND, 0))
+
+    def _take_ended(self) -> SnapshotInfo | SnapshotFailure | None:
+        ended, self._ended = self._ended, None
+        return ended
 
     def _done(self, number: int, result: SnapshotInfo | SnapshotFailure) -> None:
         _, say = self._askers.pop(number, (None, None))
@@ -152,10 +163,14 @@ class SnapshotKeeper:
     def close(self, deadline: float) -> None:
         """Waits for a child that still writes, until the deadline (time.monotonic); kills it then."""
         with self._lock:
-            result = self._taker.wait(max(0.0, deadline - time.monotonic())) or self._taker.cancel()
+            result = (self._take_ended() or self._taker.wait(max(0.0, deadline - time.monotonic()))
+                      or self._taker.cancel())
+            number = self._running
             self._counters.put("snapshot_running", 0)
+        if result is not None:
+            # Nobody journals its hash any more: it is a good snapshot without a recorded one.
+            self._done(number, result)
         if isinstance(result, SnapshotInfo):
-            self.last = result
             self._report(f"snapshot of sequence {result.sequence} in {result.path}")
         for _, say in self._askers.values():
             say({"ok": False, "error": "the service stopped before the snapshot was taken"})

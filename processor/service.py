@@ -113,11 +113,17 @@ class Service:
         )
         self.logic = LiveLogic(self.ring, self.core, self.journaler, self.keeper, trigger_every=config.snapshot_every)
         self.desk = AdminDesk(self)
-        for name, run in (("logic", self.logic.run), ("journaler", self.journaler.run), ("gateway", self.gateway.run)):
+        for name, run in (("logic", self._run_logic), ("journaler", self.journaler.run), ("gateway", self.gateway.run)):
             thread = threading.Thread(target=self._guarded, args=(name, run), name=f"processor-{name}", daemon=True)
             self._threads[name] = thread
             thread.start()
         self.report(f"listening on {self.listen}")
+
+    def _run_logic(self) -> None:
+        try:
+            self.logic.run()
+        finally:
+            self.keeper.outlive_child()
 
     def _guarded(self, name: str, run: Callable[[], None]) -> None:
         try:

@@ -15,10 +15,14 @@ from processor.ring import buffer
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_sessionstart() -> None:
+    """The compiled core, this checkout's, or no test at all (a header would not be asked for with -q)."""
+    module = Path(str(buffer.__file__))
+    if module.suffix != ".so" or not module.is_relative_to(ROOT):
+        raise pytest.UsageError(f"the compiled core of {ROOT} did not load, but {module}: run make build")
+
+
 def pytest_report_header() -> str:
-    """The compiled core, or no test at all: there is no other implementation that could hide its absence."""
-    if not str(buffer.__file__).endswith(".so"):
-        raise pytest.UsageError(f"the compiled core did not load: {buffer.__file__}; run make build")
     return f"compiled core: {buffer.__file__}"
 
 

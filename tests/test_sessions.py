@@ -278,6 +278,7 @@ def test_arbitrary_bytes_are_refused_without_harm() -> None:
         accepted(bytes(changed))
 
 
+@pytest.mark.not_sanitized("AddressSanitizer keeps freed memory back, to see whether it is still used")
 def test_sessions_that_come_and_go_give_their_memory_back() -> None:
     sessions = Sessions(window=16, kept_bytes_max=1 << 16, sessions_max=1000)
     payload = b"x" * 8000

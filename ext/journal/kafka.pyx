@@ -11,6 +11,7 @@ from libc.string cimport memset
 from processor.journal.base cimport APPEND_FAILED, APPEND_FULL, APPEND_OK, Ack, Journal, JournalReader, Record
 from processor.journal.librdkafka cimport *
 from processor.layout cimport BLOCK_HEADER_BYTES, BLOCK_MAGIC, BlockHeader
+from processor.ring.sequence cimport load_relaxed, store_relaxed
 
 import confluent_kafka.cimpl
 
@@ -70,14 +71,14 @@ cdef void on_delivery(void* client, const kafka_message* message, void* opaque) 
         return
     block.offset = message.offset
     block.done = 1
-    delivery.away = 0
+    store_relaxed(&delivery.away, 0)
     while delivery.delivered < delivery.appended and delivery.blocks[delivery.delivered & (IN_FLIGHT_MAX - 1)].done:
         delivery.delivered += 1
 
 
 cdef void on_error(void* client, int error, const char* reason, void* opaque) noexcept nogil:
     if error == ERR_ALL_BROKERS_DOWN:
-        (<Delivery*>opaque).away = 1
+        store_relaxed(&(<Delivery*>opaque).away, 1)
     elif error == ERR_FATAL and (<Delivery*>opaque).error == 0:
         (<Delivery*>opaque).error = error
 
@@ -197,7 +198,7 @@ cdef class KafkaJournal(Journal):
         return self.event_fd
 
     cdef int is_away(self) noexcept nogil:
-        return self.delivery.away
+        return load_relaxed(&self.delivery.away) != 0
 
     cdef void say(self, int error) noexcept nogil:
         cdef char text[512]

@@ -89,6 +89,7 @@ cdef class Core:
         """Says that the state given is the one after `sequence`, whose event has this timestamp."""
         self.sequence = sequence
         self.timestamp = timestamp
+        store_release(&self.counts[COUNT_APPLIED], sequence)
 
     def answer_through(self, OutputQueue outputs not None, control, uint64_t journal_id):
         """From now on replies go to this queue, and evictions to the control queue."""

@@ -20,7 +20,7 @@ cdef struct Delivery:             # what the delivery reports write: reached fro
     uint64_t delivered            # contiguously
     uint64_t taken                # by poll
     int error                     # of the first delivery that failed for good
-    int away
+    uint64_t away                 # written by the thread that polls, read by anybody
 
 cdef class KafkaJournal(Journal):
     cdef readonly str bootstrap
