@@ -79,6 +79,7 @@ class Service:
                 self.journal_url, write=True, settings=config.journal_settings,
                 allow_finite_retention=config.allow_finite_retention,
             )
+            self.journal.check_slot_bytes(app.schema.slot_bytes)
             for warning in getattr(self.journal, "warnings", ()):
                 self.report(f"warning: {warning}")
             self.recovered = recover(
@@ -98,7 +99,8 @@ class Service:
     
         self.journaler = Journaler(
             self.ring, self.journal, recovered.log, next_sequence=self.core.sequence + 1, timestamp=self.core.timestamp,
-            fingerprint=app.schema.fingerprint, max_block_events=config.max_block_events, counters=self.counters,
+            fingerprint=app.schema.fingerprint, max_block_events=config.max_block_events,
+            max_block_bytes=config.max_block_bytes, counters=self.counters,
         )
         self.core.answer_through(self.outputs, self.control, recovered.journal_id)
         self.keeper = SnapshotKeeper(

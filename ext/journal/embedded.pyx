@@ -20,7 +20,7 @@ from processor.layout cimport BLOCK_HEADER_BYTES, BLOCK_MAGIC, BlockHeader
 
 import os
 
-from processor.errors import CorruptJournal, JournalError
+from processor.errors import JournalError
 
 cdef extern from "<fcntl.h>" nogil:
     int O_RDWR, O_RDONLY, O_CREAT, O_EXCL
@@ -48,6 +48,14 @@ cdef enum:
 cdef char[ZERO_AHEAD_BYTES] ZEROS
 
 
+cdef int allocate(int fd, uint64_t bytes) noexcept nogil:
+    # 0, or an errno.
+    cdef int result = EINTR
+    while result == EINTR:
+        result = posix_fallocate(fd, 0, bytes)
+    return result
+
+
 cdef class EmbeddedJournal(Journal):
     """The journal in `directory` (a JournalDirectory, which this closes); `url` is for messages.
 
@@ -67,6 +75,7 @@ cdef class EmbeddedJournal(Journal):
         self.writable = directory.lock_fd >= 0
         self.log.seed = directory.seed
         self.log.segment_bytes = directory.segment_bytes
+        self.data_bytes_max = self.log.segment_bytes - TRAILER_BYTES - BLOCK_HEADER_BYTES
         self.log.directory_fd = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.pending = <Ack*>calloc(IN_FLIGHT_RECORDS, sizeof(Ack))
         if self.pending == NULL:
@@ -81,8 +90,8 @@ cdef class EmbeddedJournal(Journal):
             close(self.log.directory_fd)
         free(self.pending)
 
-    cdef EmbeddedReader reader_at_end(self):
-        # A reader that has read to the log's end, through all of the last segment.
+    cdef EmbeddedReader reader_at_end(self, uint64_t* proven):
+        # A reader that has read to the log's end, through all of the last segment. `proven`: bytes that were seen to be synced.
         cdef EmbeddedReader reader
         cdef Record record
         cdef uint64_t base, end = 0
@@ -97,16 +106,20 @@ cdef class EmbeddedJournal(Journal):
             if result == 0:
                 break
         reader = EmbeddedReader(self.directory, end)
+        proven[0] = reader.known_synced
         result = 1
         while result == 1:
             with nogil:
                 result = reader.next(&record, 0)
+            if result == 1 and record.header.synced > proven[0]:
+                proven[0] = record.header.synced
         if result < 0:
-            raise CorruptJournal(reader.failure_text.decode(errors="replace"))
+            raise reader.error()
         return reader
 
     cdef take_over(self):
-        cdef EmbeddedReader reader = self.reader_at_end()
+        cdef uint64_t proven = 0
+        cdef EmbeddedReader reader = self.reader_at_end(&proven)
         cdef int result = 0
         self.end = reader.position
         self.stands = self.durable = self.zeroed = reader.stands
@@ -117,7 +130,11 @@ cdef class EmbeddedJournal(Journal):
             result = self.fail_with("cannot open a segment", -self.fd)
         elif self.fd >= 0:
             with nogil:
-                result = self.zero_tail()
+                result = self.write_again(self.fd, self.base, proven, self.stands)
+                if result == 0:
+                    result = self.zero_tail()
+        elif self.base:
+            result = self.finish_again(proven)
         if result == 0 and self.fd < 0:
             with nogil:
                 result = self.open_segment()
@@ -125,13 +142,43 @@ cdef class EmbeddedJournal(Journal):
             raise JournalError(f"{self.url}: {self.failure}")
         self.directory.note_synced(self.durable)
 
+    cdef int write_again(self, int fd, uint64_t base, uint64_t first, uint64_t end) noexcept nogil:
+        # The same bytes over bytes `first` to `end` of the log, in whole pages. The system keeps what a failed sync did not get to
+        # the disk in memory, as clean as the rest: it reads back, and the next sync calls it good without writing it.
+        cdef char[65536] chunk
+        cdef uint64_t at = (first - base) & ~<uint64_t>4095 if first > base else 0
+        cdef int64_t got
+        end = (end - base + 4095) & ~<uint64_t>4095
+        while at < end:
+            got = read_at(fd, chunk, end - at if end - at < sizeof(chunk) else sizeof(chunk), at)
+            if got <= 0:
+                return self.fail_with("cannot read a segment", <int>-got) if got else 0
+            if pwrite(fd, chunk, got, at) != got:
+                return self.fail_with("cannot write a segment's end again", errno)
+            at += got
+        return 0
+
+    cdef int finish_again(self, uint64_t proven) except -2:
+        # The last segment has its trailer, the next one was not begun: so its sync may be what failed.
+        cdef uint64_t before = self.base - self.log.segment_bytes
+        cdef int fd = segment_open(&self.log, before, O_RDWR)
+        cdef int result
+        if fd < 0:
+            return self.fail_with("cannot open a segment", -fd)
+        with nogil:
+            result = self.write_again(fd, before, proven, self.base)
+            if result == 0 and fsync(fd):
+                result = self.fail_with("cannot sync a segment", errno)
+            close(fd)
+        return result
+
     cdef int zero_tail(self) noexcept nogil:
         # Nothing but zeros behind the end, and all of it on disk, before anything is appended.
         cdef uint64_t at = self.stands - self.base
         cdef uint64_t bytes, k
         cdef int64_t got
         cdef char[65536] chunk
-        cdef int result = posix_fallocate(self.fd, 0, self.log.segment_bytes)
+        cdef int result = allocate(self.fd, self.log.segment_bytes)
         if result:
             return self.fail_with("no room for a segment", result)
         while True:
@@ -150,7 +197,7 @@ cdef class EmbeddedJournal(Journal):
                         return self.fail_with("cannot write zeros over the torn tail", errno)
                     break
             at += got
-        if fsync(self.fd):
+        if fsync(self.fd) or fsync(self.log.directory_fd):
             return self.fail_with("cannot sync a segment", errno)
         return 0
 
@@ -164,6 +211,9 @@ cdef class EmbeddedJournal(Journal):
         cdef ssize_t written
         cdef Ack* ack
         if self.failed:
+            return APPEND_FAILED
+        if self.closed:
+            self.fail("the journal is closed")
             return APPEND_FAILED
         if not self.writable:
             self.fail("it is open for reading only")
@@ -250,7 +300,7 @@ cdef class EmbeddedJournal(Journal):
         self.fd = segment_open(&self.log, self.base, O_RDWR | O_CREAT | O_EXCL)
         if self.fd < 0:
             return self.fail_with("cannot make a segment", -self.fd)
-        error = posix_fallocate(self.fd, 0, self.log.segment_bytes)
+        error = allocate(self.fd, self.log.segment_bytes)
         if error == 0 and (fsync(self.fd) or fsync(self.log.directory_fd)):
             error = errno
         if error:
@@ -283,21 +333,30 @@ cdef class EmbeddedJournal(Journal):
 
     cpdef tuple ends(self):
         """(0, offset that the next record will get); read-only, this reads the last segment."""
-        return (0, self.end if self.writable else self.reader_at_end().position)
+        cdef uint64_t proven = 0
+        return (0, self.end if self.writable else self.reader_at_end(&proven).position)
+
+    def room(self):
+        """How large a record may be, and how to change that, as text."""
+        return (f"a record stands in one segment, with up to {self.data_bytes_max} bytes; a new journal can have larger ones "
+                f"(?segment_bytes=N)")
 
     def close(self):
         """Syncs what was appended, notes how far the log is on disk, and lets the next writer in."""
         cdef int result = 0
-        if self.writable:
-            self.writable = False
-            if self.fd >= 0:
+        self.closed = 1
+        try:
+            if self.writable:
+                self.writable = False
+                if self.fd >= 0:
+                    if not self.failed:
+                        with nogil:
+                            result = self.sync()
+                    close(self.fd)
+                    self.fd = -1
                 if not self.failed:
-                    with nogil:
-                        result = self.sync()
-                close(self.fd)
-                self.fd = -1
-            if not self.failed:
-                self.directory.note_synced(self.durable)
-        self.directory.close()
+                    self.directory.note_synced(self.durable)
+        finally:
+            self.directory.close()
         if result < 0:
             raise JournalError(f"{self.url}: {self.failure}")

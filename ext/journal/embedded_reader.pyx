@@ -18,7 +18,7 @@ from processor.layout cimport BLOCK_HEADER_BYTES, BlockHeader
 
 import os
 
-from processor.errors import CorruptJournal, JournalError
+from processor.errors import JournalError
 
 cdef extern from "<fcntl.h>" nogil:
     int O_RDONLY
@@ -119,7 +119,7 @@ cdef class EmbeddedReader(JournalReader):
             with nogil:
                 result = self.step(&record)
             if result < 0:
-                raise CorruptJournal(self.failure_text.decode(errors="replace"))
+                raise self.error()
         if <uint64_t>self.position == position:
             return
         if result == 0:
@@ -172,6 +172,7 @@ cdef class EmbeddedReader(JournalReader):
         # `needed` gets the record's length, when its header is there and can be one.
         cdef uint64_t at = self.stands - self.base
         cdef uint64_t held = 0
+        cdef uint64_t k
         cdef const BlockHeader* header = <const BlockHeader*>(self.buffer + (at - self.buffer_at))
         needed[0] = 0
         if self.buffer_at <= at and at < self.buffer_at + self.buffer_filled:
@@ -185,6 +186,9 @@ cdef class EmbeddedReader(JournalReader):
         record.data = <const char*>header + BLOCK_HEADER_BYTES
         record.offset = self.position
         record.next_offset = self.stands + needed[0]
+        for k in range(header.data_bytes, needed[0] - BLOCK_HEADER_BYTES):
+            if record.data[k]:
+                return 0                      # the padding has no checksum, and is zeros
         return header.checksum == record_checksum(&self.log, self.stands, header, record.data)
 
     cdef int load(self, uint64_t bytes) noexcept nogil:
@@ -260,6 +264,7 @@ cdef class EmbeddedReader(JournalReader):
             return result
         if self.fd >= 0 and trailer_read(&self.log, self.fd, self.base, &end) == 1 and end == self.stands:
             return self.judge(record)
+        self.corrupt = True
         snprintf(self.failure_text, sizeof(self.failure_text),
                  "corrupt journal: offset %lld (byte %llu of %020llu.log) does not read back as it was written; it was on disk, "
                  "as %s %llu says. Nothing was changed: put the file back from a copy, or recover from a snapshot behind it",

@@ -29,6 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="events between two snapshots; 0: only by command and at the end (default %(default)s)")
     parser.add_argument("--max-block-events", type=int, default=Config.max_block_events, metavar="N",
                         help="most events in a block; 1: one Kafka record an event (default %(default)s)")
+    parser.add_argument("--max-block-bytes", type=int, default=Config.max_block_bytes, metavar="N",
+                        help="most bytes in a block of several events (default %(default)s)")
     parser.add_argument("--window", type=int, default=Config.window, metavar="N",
                         help="most requests in flight in a session (default %(default)s)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of librdkafka")
@@ -46,6 +48,7 @@ def config_of(arguments: argparse.Namespace) -> Config:
         settings[key] = value
     return Config(
         wait=arguments.wait, snapshot_every=arguments.snapshot_every, max_block_events=arguments.max_block_events,
+        max_block_bytes=arguments.max_block_bytes,
         window=arguments.window, journal_settings=settings, allow_finite_retention=arguments.allow_finite_retention,
     )
 
