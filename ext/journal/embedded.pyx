@@ -25,6 +25,8 @@ from processor.errors import JournalError
 cdef extern from "<fcntl.h>" nogil:
     int O_RDWR, O_RDONLY, O_CREAT, O_EXCL
     int posix_fallocate(int, int64_t, int64_t)
+    int posix_fadvise(int, int64_t, int64_t, int)
+    int POSIX_FADV_DONTNEED
 
 cdef extern from "<sys/uio.h>" nogil:
     struct iovec:
@@ -81,17 +83,25 @@ cdef class EmbeddedJournal(Journal):
         if self.pending == NULL:
             raise MemoryError("a journal's list of what is in flight")
         if self.writable:
-            self.take_over()
+            try:
+                self.take_over()
+            except BaseException:
+                self.let_go()
+                raise
 
     def __dealloc__(self):
+        self.let_go()
+        free(self.pending)
+
+    cdef void let_go(self) noexcept:
         if self.fd >= 0:
             close(self.fd)
         if self.log.directory_fd >= 0:
             close(self.log.directory_fd)
-        free(self.pending)
+        self.fd = self.log.directory_fd = -1
 
-    cdef EmbeddedReader reader_at_end(self, uint64_t* proven):
-        # A reader that has read to the log's end, through all of the last segment. `proven`: bytes that were seen to be synced.
+    cdef EmbeddedReader reader_at_end(self):
+        # A reader that has read to the log's end, through all of the last segment.
         cdef EmbeddedReader reader
         cdef Record record
         cdef uint64_t base, end = 0
@@ -106,21 +116,20 @@ cdef class EmbeddedJournal(Journal):
             if result == 0:
                 break
         reader = EmbeddedReader(self.directory, end)
-        proven[0] = reader.known_synced
         result = 1
         while result == 1:
             with nogil:
                 result = reader.next(&record, 0)
-            if result == 1 and record.header.synced > proven[0]:
-                proven[0] = record.header.synced
         if result < 0:
+            reader.close()
             raise reader.error()
         return reader
 
     cdef take_over(self):
-        cdef uint64_t proven = 0
-        cdef EmbeddedReader reader = self.reader_at_end(&proven)
+        cdef EmbeddedReader reader
         cdef int result = 0
+        self.forget_cached()
+        reader = self.reader_at_end()
         self.end = reader.position
         self.stands = self.durable = self.zeroed = reader.stands
         self.base = self.stands - self.stands % self.log.segment_bytes
@@ -130,11 +139,7 @@ cdef class EmbeddedJournal(Journal):
             result = self.fail_with("cannot open a segment", -self.fd)
         elif self.fd >= 0:
             with nogil:
-                result = self.write_again(self.fd, self.base, proven, self.stands)
-                if result == 0:
-                    result = self.zero_tail()
-        elif self.base:
-            result = self.finish_again(proven)
+                result = self.zero_tail()
         if result == 0 and self.fd < 0:
             with nogil:
                 result = self.open_segment()
@@ -142,35 +147,25 @@ cdef class EmbeddedJournal(Journal):
             raise JournalError(f"{self.url}: {self.failure}")
         self.directory.note_synced(self.durable)
 
-    cdef int write_again(self, int fd, uint64_t base, uint64_t first, uint64_t end) noexcept nogil:
-        # The same bytes over bytes `first` to `end` of the log, in whole pages. The system keeps what a failed sync did not get to
-        # the disk in memory, as clean as the rest: it reads back, and the next sync calls it good without writing it.
-        cdef char[65536] chunk
-        cdef uint64_t at = (first - base) & ~<uint64_t>4095 if first > base else 0
-        cdef int64_t got
-        end = (end - base + 4095) & ~<uint64_t>4095
-        while at < end:
-            got = read_at(fd, chunk, end - at if end - at < sizeof(chunk) else sizeof(chunk), at)
-            if got <= 0:
-                return self.fail_with("cannot read a segment", <int>-got) if got else 0
-            if pwrite(fd, chunk, got, at) != got:
-                return self.fail_with("cannot write a segment's end again", errno)
-            at += got
-        return 0
-
-    cdef int finish_again(self, uint64_t proven) except -2:
-        # The last segment has its trailer, the next one was not begun: so its sync may be what failed.
-        cdef uint64_t before = self.base - self.log.segment_bytes
-        cdef int fd = segment_open(&self.log, before, O_RDWR)
-        cdef int result
+    cdef forget_cached(self):
+        # Only what the disk has counts. What a failed sync could not write stays in the system's memory, as clean as the rest: it
+        # reads back, and the next sync calls it good without writing it. A segment is begun after the one before it was synced, so
+        # that this concerns the last one alone.
+        cdef uint64_t base = max(self.directory.segments(), default=0)
+        cdef int fd = segment_open(&self.log, base, O_RDWR)
+        cdef int error = 0
+        if fd == -ENOENT:
+            return
         if fd < 0:
-            return self.fail_with("cannot open a segment", -fd)
+            raise JournalError(f"{self.url}: cannot open the segment at {base}: {os.strerror(-fd)}")
         with nogil:
-            result = self.write_again(fd, before, proven, self.base)
-            if result == 0 and fsync(fd):
-                result = self.fail_with("cannot sync a segment", errno)
+            if fdatasync(fd):
+                error = errno
+            else:
+                posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED)
             close(fd)
-        return result
+        if error:
+            raise JournalError(f"{self.url}: cannot sync the segment at {base}: {os.strerror(error)}")
 
     cdef int zero_tail(self) noexcept nogil:
         # Nothing but zeros behind the end, and all of it on disk, before anything is appended.
@@ -327,14 +322,22 @@ cdef class EmbeddedJournal(Journal):
 
     cpdef JournalReader reader(self, int64_t position):
         """A reader whose first record is the one at `position`; raises JournalError when none stands there."""
+        if self.closed:
+            raise JournalError(f"{self.url}: the journal is closed")
         if position < 0:
             raise JournalError(f"{self.url}: no record stands at offset {position}: offsets count from 0")
         return EmbeddedReader(self.directory, position)
 
     cpdef tuple ends(self):
         """(0, offset that the next record will get); read-only, this reads the last segment."""
-        cdef uint64_t proven = 0
-        return (0, self.end if self.writable else self.reader_at_end(&proven).position)
+        cdef EmbeddedReader reader
+        if self.closed:
+            raise JournalError(f"{self.url}: the journal is closed")
+        if self.writable:
+            return (0, self.end)
+        reader = self.reader_at_end()
+        reader.close()
+        return (0, reader.position)
 
     def room(self):
         """How large a record may be, and how to change that, as text."""
@@ -352,11 +355,10 @@ cdef class EmbeddedJournal(Journal):
                     if not self.failed:
                         with nogil:
                             result = self.sync()
-                    close(self.fd)
-                    self.fd = -1
                 if not self.failed:
                     self.directory.note_synced(self.durable)
         finally:
+            self.let_go()
             self.directory.close()
         if result < 0:
             raise JournalError(f"{self.url}: {self.failure}")

@@ -60,10 +60,14 @@ cdef class EmbeddedReader(JournalReader):
             raise MemoryError("a journal reader's buffers")
         self.ahead = FEW_BYTES
         self.judged = NOTHING_JUDGED
-        if not self.stands_at(position):
-            base = position - position % self.log.segment_bytes
-            self.place(base, 0 if base == 0 else self.trailer_end(base - self.log.segment_bytes, position))
-            self.walk_to(position)
+        try:
+            if not self.stands_at(position):
+                base = position - position % self.log.segment_bytes
+                self.place(base, 0 if base == 0 else self.trailer_end(base - self.log.segment_bytes, position))
+                self.walk_to(position)
+        except BaseException:
+            self.close()
+            raise
 
     def __dealloc__(self):
         if self.fd >= 0:
@@ -131,7 +135,11 @@ cdef class EmbeddedReader(JournalReader):
 
     cdef int next(self, Record* record, int timeout_ms) noexcept nogil:
         cdef int64_t left_us = <int64_t>timeout_ms * 1000
-        cdef int result = self.step(record)
+        cdef int result
+        if self.log.directory_fd < 0:
+            snprintf(self.failure_text, sizeof(self.failure_text), "the reader is closed")
+            return -1
+        result = self.step(record)
         while result == 0 and left_us > 0:
             usleep(LOOK_AGAIN_US)
             left_us -= LOOK_AGAIN_US
@@ -282,4 +290,7 @@ cdef class EmbeddedReader(JournalReader):
         if self.fd >= 0:
             close(self.fd)
             self.fd = -1
+        if self.log.directory_fd >= 0:
+            close(self.log.directory_fd)
+            self.log.directory_fd = -1
         self.buffer_filled = 0

@@ -338,6 +338,8 @@ cdef class KafkaReader(JournalReader):
     """Records from an offset on, fetched ahead by librdkafka, handed out without a copy."""
 
     def __init__(self, KafkaJournal journal not None, int64_t position):
+        if journal.client == NULL:
+            raise JournalError(f"{journal.url}: the journal is closed")
         if position < 0:
             raise JournalError(f"{journal.url}: no record stands at offset {position}: offsets count from 0")
         self.url = journal.url

@@ -22,10 +22,10 @@ cdef class EmbeddedJournal(Journal):
     cdef uint32_t pending_first, pending_count
     cdef readonly uint64_t syncs  # since it was opened
 
-    cdef EmbeddedReader reader_at_end(self, uint64_t* proven)
+    cdef EmbeddedReader reader_at_end(self)
     cdef take_over(self)
-    cdef int write_again(self, int fd, uint64_t base, uint64_t first, uint64_t end) noexcept nogil
-    cdef int finish_again(self, uint64_t proven) except -2
+    cdef void let_go(self) noexcept
+    cdef forget_cached(self)
     cdef int zero_tail(self) noexcept nogil
     cdef int roll(self) noexcept nogil
     cdef int open_segment(self) noexcept nogil

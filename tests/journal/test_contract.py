@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import select
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -60,7 +62,7 @@ def test_a_new_journal_is_empty(journal: Journal) -> None:
 def test_records_are_acknowledged_one_behind_the_other_and_read_back_so(journal: Journal) -> None:
     places = fill(journal, range(1, 21))
     assert places[0][0] == 0
-    assert all(before[1] == after[0] < after[1] for before, after in zip(places, places[1:], strict=False))
+    assert all(before[1] == after[0] < after[1] for before, after in pairwise(places))
     assert journal.ends() == (0, places[-1][1])
     reader = journal.reader(0)
     found = read_to(reader, places[-1][1])
@@ -104,7 +106,7 @@ def test_several_blocks_in_flight_are_acknowledged_in_order(journal: Journal) ->
         assert append(journal, *block, tag) == 0
     acks = take(journal, 5) + take(journal, 7)
     assert [tag for tag, _, _ in acks] == list(range(100, 112))
-    assert all(before[2] == after[1] for before, after in zip(acks, acks[1:], strict=False))
+    assert all(before[2] == after[1] for before, after in pairwise(acks))
     assert poll(journal) == []
     assert read_numbers(journal) == list(range(1, 13))
 
@@ -192,6 +194,28 @@ def test_a_closed_journal_takes_nothing_and_says_so(url: str) -> None:
     assert journal.failure == "the journal is closed"
     with pytest.raises(JournalError, match="the journal is closed"):
         journal.append_record(*record(3))
+
+
+@pytest.mark.parametrize("kind", LASTING)
+def test_closed_journals_and_readers_hold_nothing_and_say_so(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, topic: str
+) -> None:
+    url = url_of(kind, request, tmp_path, topic)
+    for write in (True, False):
+        journal = open_journal(url, write=write)
+        if write:
+            fill(journal, range(1, 3))
+        reader = journal.reader(0)
+        reader.close()
+        reader.close()
+        journal.close()
+        with pytest.raises(JournalError, match="the reader is closed"):
+            reader.read()
+        for ask in (journal.ends, lambda journal=journal: journal.reader(0)):
+            with pytest.raises(JournalError, match="the journal is closed"):
+                ask()
+        links = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+        assert not any(str(tmp_path) in os.readlink(link) for link in links if os.path.lexists(link))
 
 
 @pytest.mark.parametrize("kind", LASTING)
