@@ -58,7 +58,6 @@ class Service:
         self._stop_asked = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._failures: list[tuple[str, BaseException]] = []
-        self._durable_seen = (0, 0.0)           # the sequence, and when it was seen to move (time.monotonic)
 
     # ---- start
 
@@ -86,6 +85,7 @@ class Service:
                 self.journal_url, write=True, settings=config.journal_settings,
                 allow_finite_retention=config.allow_finite_retention,
             )
+            self.journal.check_slot_bytes(app.schema.slot_bytes)
             for warning in getattr(self.journal, "warnings", ()):
                 self.report(f"warning: {warning}")
             self.recovered = recover(
@@ -105,7 +105,8 @@ class Service:
         self.counters.publish()
         self.journaler = Journaler(
             self.ring, self.journal, recovered.log, next_sequence=self.core.sequence + 1, timestamp=self.core.timestamp,
-            fingerprint=app.schema.fingerprint, max_block_events=config.max_block_events, counters=self.counters,
+            fingerprint=app.schema.fingerprint, max_block_events=config.max_block_events,
+            max_block_bytes=config.max_block_bytes, counters=self.counters,
         )
         self.core.answer_through(self.outputs, self.control, recovered.journal_id)
         self.keeper = SnapshotKeeper(
@@ -146,7 +147,7 @@ class Service:
                 for key, _ in selector.select(max(0.0, min(1.0, next_tick - time.monotonic()))):
                     key.data()
                 self.keeper.poll()
-                if self._journal_is_away() != away:
+                if self.journal.away != away:
                     away = not away
                     self.report(f"the journal {self.journal.url} does not answer: waiting, taking in no more than the ring holds"
                                 if away else f"the journal {self.journal.url} answers again")
@@ -156,13 +157,6 @@ class Service:
                         tick()
             self._shut_down(selector)
         return self.exit_code
-
-    def _journal_is_away(self) -> bool:
-        """It says so itself, or has acknowledged nothing of what it was handed for `journal_away_s`."""
-        now, durable = time.monotonic(), self.counters.get("durable")
-        if durable != self._durable_seen[0] or self.counters.get("handed") <= durable:
-            self._durable_seen = (durable, now)
-        return bool(self.journal.away) or now - self._durable_seen[1] > self.config.journal_away_s
 
     def stop(self) -> None:
         """Asks for the end, from any thread or a signal handler."""

@@ -3,9 +3,16 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, strlen
 
+from cpython.exc cimport PyErr_CheckSignals
+
 from processor.layout cimport BLOCK_HEADER_BYTES, BlockHeader
 
+import time
+
 from processor.errors import CorruptJournal, JournalError
+
+cdef enum:
+    LOOK_AT_SIGNALS_MS = 100      # Ctrl-C is heard this often while something is waited for
 
 cdef extern from *:
     """
@@ -81,6 +88,10 @@ cdef class Journal:
     Thread safety: append and poll belong to one thread; each reader to one thread at a time.
     """
 
+    def __cinit__(self):
+        self.data_bytes_max = 1 << 30
+        self.unsettled = []
+
     cdef int append(self, const BlockHeader* header, const char* data, uint64_t tag) noexcept nogil:
         self.fail("this journal cannot be written")
         return APPEND_FAILED
@@ -96,6 +107,8 @@ cdef class Journal:
 
     cdef void fail(self, const char* text) noexcept nogil:
         cdef size_t length = strlen(text)
+        if self.failed:
+            return
         if length > 511:
             length = 511
         memcpy(self.failure_text, text, length)
@@ -122,32 +135,50 @@ cdef class Journal:
     def append_record(self, header, data, *, timeout_s=60.0):
         """Appends one record (64 bytes of header, its data) and waits for its Ack: (offset or -1, next offset).
 
-        For claims and tests, when nothing else is in flight. Raises JournalError when it fails or takes longer than timeout_s.
+        For claims and tests, when nothing else is in flight. Raises JournalError when it fails or takes longer than timeout_s: then
+        the record may still get into the log, and its Ack comes with the next poll; close the journal.
         """
         cdef const unsigned char[::1] head = bytes(header)
         cdef bytes kept = bytes(data)
         cdef const char* first = kept
         cdef Ack ack
         cdef int got = 0
-        cdef int most_ms = int(timeout_s * 1000)
-        cdef int waited_ms = 0
         cdef int result
         if head.shape[0] != BLOCK_HEADER_BYTES or (<const BlockHeader*>&head[0]).data_bytes != len(kept):
             raise JournalError("a record is 64 bytes of header and as much data as the header says")
+        if <uint64_t>len(kept) > self.data_bytes_max:
+            raise JournalError(f"{self.url}: a record of {len(kept)} bytes does not fit: {self.room()}")
+        deadline = time.monotonic() + timeout_s
         with nogil:
             result = self.append(<const BlockHeader*>&head[0], first, 0)
-            while result == APPEND_OK and got == 0 and waited_ms < most_ms:
-                got = self.poll(&ack, 1, 50)
-                waited_ms += 50
-        if result != APPEND_OK or got < 0:
+        if result == APPEND_FULL:
+            raise JournalError(f"{self.url}: cannot append: there is too much in flight; poll first")
+        if result != APPEND_OK:
+            raise JournalError(f"{self.url}: cannot append: {self.failure}")
+        self.unsettled.append(kept)
+        while got == 0 and time.monotonic() < deadline:
+            with nogil:
+                got = self.poll(&ack, 1, LOOK_AT_SIGNALS_MS)
+            PyErr_CheckSignals()
+        if got < 0:
             raise JournalError(f"{self.url}: cannot append: {self.failure}")
         if got == 0:
             raise JournalError(f"{self.url}: no acknowledgement within {timeout_s:g} s: is the broker there?")
+        self.unsettled.pop()
         return ack.offset, ack.next_offset
+
+    def room(self):
+        """How large a record may be, and how to change that, as text."""
+        return f"this journal takes up to {self.data_bytes_max} bytes a record"
+
+    def check_slot_bytes(self, uint32_t slot_bytes):
+        """Raises JournalError when a record cannot hold one slot of this size."""
+        if slot_bytes > self.data_bytes_max:
+            raise JournalError(f"{self.url}: an event of this application takes {slot_bytes} bytes: {self.room()}")
 
     @property
     def failure(self):
-        """Why the last call failed, as text; "" when none did."""
+        """Why the first call failed that did, as text; "" when none has."""
         return self.failure_text.decode(errors="replace") if self.failed else ""
 
     @property
@@ -160,20 +191,29 @@ cdef class JournalReader:
     cdef int next(self, Record* record, int timeout_ms) noexcept nogil:
         return 0
 
+    cdef object error(self):
+        return (CorruptJournal if self.corrupt else JournalError)(self.failure_text.decode(errors="replace"))
+
     def read(self, *, timeout_s=0.0):
         """The next record as (offset, next_offset, header bytes, data bytes), or None when there is none within timeout_s.
 
-        Raises CorruptJournal when what stands there is not what was written.
+        Raises CorruptJournal when what stands there is not what was written, JournalError when it cannot be read.
         """
         cdef Record record
-        cdef int result
-        cdef int timeout_ms = int(timeout_s * 1000)
-        with nogil:
-            result = self.next(&record, timeout_ms)
+        cdef int result = 0
+        cdef int turn_ms
+        deadline = time.monotonic() + timeout_s
+        while True:
+            turn_ms = max(0, min(LOOK_AT_SIGNALS_MS, int((deadline - time.monotonic()) * 1000)))
+            with nogil:
+                result = self.next(&record, turn_ms)
+            if result or turn_ms < LOOK_AT_SIGNALS_MS:
+                break
+            PyErr_CheckSignals()
         if result == 0:
             return None
         if result < 0:
-            raise CorruptJournal(self.failure_text.decode(errors="replace"))
+            raise self.error()
         return (record.offset, record.next_offset, (<const char*>record.header)[:BLOCK_HEADER_BYTES],
                 record.data[:record.header.data_bytes])
 

@@ -20,11 +20,13 @@ from processor.layout cimport BLOCK_HEADER_BYTES, BLOCK_MAGIC, BlockHeader
 
 import os
 
-from processor.errors import CorruptJournal, JournalError
+from processor.errors import JournalError
 
 cdef extern from "<fcntl.h>" nogil:
     int O_RDWR, O_RDONLY, O_CREAT, O_EXCL
     int posix_fallocate(int, int64_t, int64_t)
+    int posix_fadvise(int, int64_t, int64_t, int)
+    int POSIX_FADV_DONTNEED
 
 cdef extern from "<sys/uio.h>" nogil:
     struct iovec:
@@ -48,6 +50,14 @@ cdef enum:
 cdef char[ZERO_AHEAD_BYTES] ZEROS
 
 
+cdef int allocate(int fd, uint64_t bytes) noexcept nogil:
+    # 0, or an errno.
+    cdef int result = EINTR
+    while result == EINTR:
+        result = posix_fallocate(fd, 0, bytes)
+    return result
+
+
 cdef class EmbeddedJournal(Journal):
     """The journal in `directory` (a JournalDirectory, which this closes); `url` is for messages.
 
@@ -67,19 +77,28 @@ cdef class EmbeddedJournal(Journal):
         self.writable = directory.lock_fd >= 0
         self.log.seed = directory.seed
         self.log.segment_bytes = directory.segment_bytes
+        self.data_bytes_max = self.log.segment_bytes - TRAILER_BYTES - BLOCK_HEADER_BYTES
         self.log.directory_fd = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.pending = <Ack*>calloc(IN_FLIGHT_RECORDS, sizeof(Ack))
         if self.pending == NULL:
             raise MemoryError("a journal's list of what is in flight")
         if self.writable:
-            self.take_over()
+            try:
+                self.take_over()
+            except BaseException:
+                self.let_go()
+                raise
 
     def __dealloc__(self):
+        self.let_go()
+        free(self.pending)
+
+    cdef void let_go(self) noexcept:
         if self.fd >= 0:
             close(self.fd)
         if self.log.directory_fd >= 0:
             close(self.log.directory_fd)
-        free(self.pending)
+        self.fd = self.log.directory_fd = -1
 
     cdef EmbeddedReader reader_at_end(self):
         # A reader that has read to the log's end, through all of the last segment.
@@ -102,12 +121,15 @@ cdef class EmbeddedJournal(Journal):
             with nogil:
                 result = reader.next(&record, 0)
         if result < 0:
-            raise CorruptJournal(reader.failure_text.decode(errors="replace"))
+            reader.close()
+            raise reader.error()
         return reader
 
     cdef take_over(self):
-        cdef EmbeddedReader reader = self.reader_at_end()
+        cdef EmbeddedReader reader
         cdef int result = 0
+        self.forget_cached()
+        reader = self.reader_at_end()
         self.end = reader.position
         self.stands = self.durable = self.zeroed = reader.stands
         self.base = self.stands - self.stands % self.log.segment_bytes
@@ -125,13 +147,33 @@ cdef class EmbeddedJournal(Journal):
             raise JournalError(f"{self.url}: {self.failure}")
         self.directory.note_synced(self.durable)
 
+    cdef forget_cached(self):
+        # Only what the disk has counts. What a failed sync could not write stays in the system's memory, as clean as the rest: it
+        # reads back, and the next sync calls it good without writing it. A segment is begun after the one before it was synced, so
+        # that this concerns the last one alone.
+        cdef uint64_t base = max(self.directory.segments(), default=0)
+        cdef int fd = segment_open(&self.log, base, O_RDWR)
+        cdef int error = 0
+        if fd == -ENOENT:
+            return
+        if fd < 0:
+            raise JournalError(f"{self.url}: cannot open the segment at {base}: {os.strerror(-fd)}")
+        with nogil:
+            if fdatasync(fd):
+                error = errno
+            else:
+                posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED)
+            close(fd)
+        if error:
+            raise JournalError(f"{self.url}: cannot sync the segment at {base}: {os.strerror(error)}")
+
     cdef int zero_tail(self) noexcept nogil:
         # Nothing but zeros behind the end, and all of it on disk, before anything is appended.
         cdef uint64_t at = self.stands - self.base
         cdef uint64_t bytes, k
         cdef int64_t got
         cdef char[65536] chunk
-        cdef int result = posix_fallocate(self.fd, 0, self.log.segment_bytes)
+        cdef int result = allocate(self.fd, self.log.segment_bytes)
         if result:
             return self.fail_with("no room for a segment", result)
         while True:
@@ -150,7 +192,7 @@ cdef class EmbeddedJournal(Journal):
                         return self.fail_with("cannot write zeros over the torn tail", errno)
                     break
             at += got
-        if fsync(self.fd):
+        if fsync(self.fd) or fsync(self.log.directory_fd):
             return self.fail_with("cannot sync a segment", errno)
         return 0
 
@@ -164,6 +206,9 @@ cdef class EmbeddedJournal(Journal):
         cdef ssize_t written
         cdef Ack* ack
         if self.failed:
+            return APPEND_FAILED
+        if self.closed:
+            self.fail("the journal is closed")
             return APPEND_FAILED
         if not self.writable:
             self.fail("it is open for reading only")
@@ -250,7 +295,7 @@ cdef class EmbeddedJournal(Journal):
         self.fd = segment_open(&self.log, self.base, O_RDWR | O_CREAT | O_EXCL)
         if self.fd < 0:
             return self.fail_with("cannot make a segment", -self.fd)
-        error = posix_fallocate(self.fd, 0, self.log.segment_bytes)
+        error = allocate(self.fd, self.log.segment_bytes)
         if error == 0 and (fsync(self.fd) or fsync(self.log.directory_fd)):
             error = errno
         if error:
@@ -277,27 +322,43 @@ cdef class EmbeddedJournal(Journal):
 
     cpdef JournalReader reader(self, int64_t position):
         """A reader whose first record is the one at `position`; raises JournalError when none stands there."""
+        if self.closed:
+            raise JournalError(f"{self.url}: the journal is closed")
         if position < 0:
             raise JournalError(f"{self.url}: no record stands at offset {position}: offsets count from 0")
         return EmbeddedReader(self.directory, position)
 
     cpdef tuple ends(self):
         """(0, offset that the next record will get); read-only, this reads the last segment."""
-        return (0, self.end if self.writable else self.reader_at_end().position)
+        cdef EmbeddedReader reader
+        if self.closed:
+            raise JournalError(f"{self.url}: the journal is closed")
+        if self.writable:
+            return (0, self.end)
+        reader = self.reader_at_end()
+        reader.close()
+        return (0, reader.position)
+
+    def room(self):
+        """How large a record may be, and how to change that, as text."""
+        return (f"a record stands in one segment, with up to {self.data_bytes_max} bytes; a new journal can have larger ones "
+                f"(?segment_bytes=N)")
 
     def close(self):
         """Syncs what was appended, notes how far the log is on disk, and lets the next writer in."""
         cdef int result = 0
-        if self.writable:
-            self.writable = False
-            if self.fd >= 0:
+        self.closed = 1
+        try:
+            if self.writable:
+                self.writable = False
+                if self.fd >= 0:
+                    if not self.failed:
+                        with nogil:
+                            result = self.sync()
                 if not self.failed:
-                    with nogil:
-                        result = self.sync()
-                close(self.fd)
-                self.fd = -1
-            if not self.failed:
-                self.directory.note_synced(self.durable)
-        self.directory.close()
+                    self.directory.note_synced(self.durable)
+        finally:
+            self.let_go()
+            self.directory.close()
         if result < 0:
             raise JournalError(f"{self.url}: {self.failure}")

@@ -18,7 +18,7 @@ from processor.layout cimport BLOCK_HEADER_BYTES, BlockHeader
 
 import os
 
-from processor.errors import CorruptJournal, JournalError
+from processor.errors import JournalError
 
 cdef extern from "<fcntl.h>" nogil:
     int O_RDONLY
@@ -60,10 +60,14 @@ cdef class EmbeddedReader(JournalReader):
             raise MemoryError("a journal reader's buffers")
         self.ahead = FEW_BYTES
         self.judged = NOTHING_JUDGED
-        if not self.stands_at(position):
-            base = position - position % self.log.segment_bytes
-            self.place(base, 0 if base == 0 else self.trailer_end(base - self.log.segment_bytes, position))
-            self.walk_to(position)
+        try:
+            if not self.stands_at(position):
+                base = position - position % self.log.segment_bytes
+                self.place(base, 0 if base == 0 else self.trailer_end(base - self.log.segment_bytes, position))
+                self.walk_to(position)
+        except BaseException:
+            self.close()
+            raise
 
     def __dealloc__(self):
         if self.fd >= 0:
@@ -119,7 +123,7 @@ cdef class EmbeddedReader(JournalReader):
             with nogil:
                 result = self.step(&record)
             if result < 0:
-                raise CorruptJournal(self.failure_text.decode(errors="replace"))
+                raise self.error()
         if <uint64_t>self.position == position:
             return
         if result == 0:
@@ -131,7 +135,11 @@ cdef class EmbeddedReader(JournalReader):
 
     cdef int next(self, Record* record, int timeout_ms) noexcept nogil:
         cdef int64_t left_us = <int64_t>timeout_ms * 1000
-        cdef int result = self.step(record)
+        cdef int result
+        if self.log.directory_fd < 0:
+            snprintf(self.failure_text, sizeof(self.failure_text), "the reader is closed")
+            return -1
+        result = self.step(record)
         while result == 0 and left_us > 0:
             usleep(LOOK_AGAIN_US)
             left_us -= LOOK_AGAIN_US
@@ -172,6 +180,7 @@ cdef class EmbeddedReader(JournalReader):
         # `needed` gets the record's length, when its header is there and can be one.
         cdef uint64_t at = self.stands - self.base
         cdef uint64_t held = 0
+        cdef uint64_t k
         cdef const BlockHeader* header = <const BlockHeader*>(self.buffer + (at - self.buffer_at))
         needed[0] = 0
         if self.buffer_at <= at and at < self.buffer_at + self.buffer_filled:
@@ -185,6 +194,9 @@ cdef class EmbeddedReader(JournalReader):
         record.data = <const char*>header + BLOCK_HEADER_BYTES
         record.offset = self.position
         record.next_offset = self.stands + needed[0]
+        for k in range(header.data_bytes, needed[0] - BLOCK_HEADER_BYTES):
+            if record.data[k]:
+                return 0                      # the padding has no checksum, and is zeros
         return header.checksum == record_checksum(&self.log, self.stands, header, record.data)
 
     cdef int load(self, uint64_t bytes) noexcept nogil:
@@ -260,6 +272,7 @@ cdef class EmbeddedReader(JournalReader):
             return result
         if self.fd >= 0 and trailer_read(&self.log, self.fd, self.base, &end) == 1 and end == self.stands:
             return self.judge(record)
+        self.corrupt = True
         snprintf(self.failure_text, sizeof(self.failure_text),
                  "corrupt journal: offset %lld (byte %llu of %020llu.log) does not read back as it was written; it was on disk, "
                  "as %s %llu says. Nothing was changed: put the file back from a copy, or recover from a snapshot behind it",
@@ -277,4 +290,7 @@ cdef class EmbeddedReader(JournalReader):
         if self.fd >= 0:
             close(self.fd)
             self.fd = -1
+        if self.log.directory_fd >= 0:
+            close(self.log.directory_fd)
+            self.log.directory_fd = -1
         self.buffer_filled = 0

@@ -30,23 +30,28 @@ cdef enum:
 
 
 cdef class Journaler:
-    """Appends what the gateway publishes, in blocks of at most `max_block_events`, from ring memory.
+    """Appends what the gateway publishes, in blocks of at most `max_block_events` and `max_block_bytes`, from ring memory.
+
+    A block holds one slot at least, and never more bytes than the journal takes; JournalError when it does not take one slot.
 
     `next_sequence` is the first sequence it will give, `timestamp` (ns) the last event's: time never goes back, not even from one leader
     to the next. `run` is the loop of its thread; it returns when drained (after `drain`), aborted, failed or deposed.
     """
 
     def __cinit__(self, Ring ring not None, Journal journal not None, LeaderLog log not None, *, uint64_t next_sequence,
-                  int64_t timestamp, uint64_t fingerprint, uint32_t max_block_events, Counters counters not None):
-        if max_block_events < 1:
-            raise WrongUse("journal.max_block_events is at least 1")
+                  int64_t timestamp, uint64_t fingerprint, uint32_t max_block_events, Counters counters not None,
+                  uint64_t max_block_bytes=<uint64_t>-1):
+        if max_block_events < 1 or max_block_bytes < 1:
+            raise WrongUse("max_block_events and max_block_bytes are at least 1")
+        journal.check_slot_bytes(ring.slot_bytes)
         self.ring = ring
         self.journal = journal
         self.log = log
         self.counters = counters
         self.base = next_sequence - 1
         self.timestamp = timestamp
-        self.max_block_events = max_block_events
+        self.block_slots_max = max(1, min(max_block_events, min(max_block_bytes, journal.data_bytes_max) // ring.slot_bytes))
+        self.wake_fd = journal.wake_fd()
         self.blocks_mask = ring.capacity - 1
         self.blocks = <Block*>calloc(ring.capacity, sizeof(Block))
         if self.blocks == NULL:
@@ -88,6 +93,9 @@ cdef class Journaler:
     cdef void loop(self) noexcept nogil:
         cdef int moved
         while self.outcome_code == OUTCOME_RUNNING:
+            if load_acquire(&self.aborting):
+                self.end(OUTCOME_FAILED, "aborted")
+                break
             moved = self.append_available()
             if moved >= 0:
                 moved |= self.take_acks()
@@ -96,9 +104,6 @@ cdef class Journaler:
             if moved:
                 waiter_busy(&self.ring.waiters[STAGE_DURABLE])
                 continue
-            if load_acquire(&self.aborting):
-                self.end(OUTCOME_FAILED, "aborted")
-                break
             if (load_acquire(&self.stopping) and self.appended == self.acknowledged
                     and sequence_get(&self.ring.sequences[STAGE_PUBLISHED]) == self.taken):
                 self.end(OUTCOME_DRAINED, "")
@@ -118,7 +123,7 @@ cdef class Journaler:
             self.stop_seen = load_acquire(&self.stopping)
             waiter_cancel(&self.ring.waiters[STAGE_DURABLE])
             return
-        waiter_sleep(&self.ring.waiters[STAGE_DURABLE], self.journal.wake_fd(), 100 if in_flight else 1000)
+        waiter_sleep(&self.ring.waiters[STAGE_DURABLE], self.wake_fd, 100 if in_flight else 1000)
 
     cdef int append_available(self) noexcept nogil:
         """Hands over all that is published, block by block. 1 something, 0 nothing (or no more may be in flight), -1 failed."""
@@ -131,7 +136,7 @@ cdef class Journaler:
         cdef int moved = 0
         self.full = False
         while True:
-            count = self.ring.available_run(STAGE_DURABLE, self.taken, self.max_block_events)
+            count = self.ring.available_run(STAGE_DURABLE, self.taken, self.block_slots_max)
             if count == 0:
                 return moved
             clock_gettime(CLOCK_REALTIME, &now)
@@ -167,8 +172,8 @@ cdef class Journaler:
         """Moves the durable sequence over what was acknowledged, in order. 1 something, 0 nothing, -1 failed or deposed."""
         cdef Ack acks[ACKS_AT_ONCE]
         cdef int got, k, verdict
-        if self.appended == self.acknowledged:
-            return 0
+        if self.appended == self.acknowledged and self.wake_fd < 0:
+            return 0                          # else it is asked all the same: what it has to say would keep its descriptor readable
         got = self.journal.poll(acks, ACKS_AT_ONCE, 0)
         if got < 0:
             self.fail_journal()

@@ -5,13 +5,13 @@ broker's record batch has a checksum of its own. Delivery reports are served by 
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
 
 from processor.journal.base cimport APPEND_FAILED, APPEND_FULL, APPEND_OK, Ack, Journal, JournalReader, Record
 from processor.journal.librdkafka cimport *
 from processor.layout cimport BLOCK_HEADER_BYTES, BLOCK_MAGIC, BlockHeader
-from processor.ring.sequence cimport load_relaxed, store_relaxed
+from processor.ring.sequence cimport load_acquire, store_release
 
 import confluent_kafka.cimpl
 
@@ -20,6 +20,13 @@ from processor.errors import JournalError, WrongUse
 cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd(unsigned int, int)
     int EFD_CLOEXEC, EFD_NONBLOCK
+
+cdef extern from "<time.h>" nogil:
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    int clock_gettime(int, timespec*)
+    int CLOCK_MONOTONIC
 
 cdef extern from "<unistd.h>" nogil:
     int close(int)
@@ -37,6 +44,7 @@ WRITER_SETTINGS = {
     "message.timeout.ms": "0",               # a broker that is away is waited for, for ever
     "message.max.bytes": "2000000",
     "message.copy.max.bytes": "0",           # never copied into the request: sent from ring memory
+    "allow.auto.create.topics": "false",     # a topic that is gone does not come back empty, and with other settings
     "queue.buffering.max.kbytes": "1048576",
     "reconnect.backoff.ms": "50",
     "reconnect.backoff.max.ms": "1000",
@@ -56,8 +64,29 @@ READER_SETTINGS = {
     "reconnect.backoff.ms": "50",
     "reconnect.backoff.max.ms": "1000",
 }
+# What the journal's promises stand on; every other setting is the user's.
+FIXED = {
+    "enable.idempotence": "true", "enable.gapless.guarantee": "true", "acks": "all", "request.required.acks": "all",
+    "delivery.report.only.error": "false", "auto.offset.reset": "error", "enable.partition.eof": "true",
+    "allow.auto.create.topics": "false",
+}
+NOT_A_SETTING = {
+    "bootstrap.servers": "the URL names the brokers", "metadata.broker.list": "the URL names the brokers",
+    "transactional.id": "claims in the log decide who may write, not transactions",
+}
+RECORD_OVERHEAD_BYTES = 512                  # of a record's key and of its batch: 155, and room for more
+BATCH_BYTES = 1_000_000                      # records that go out together, at most (librdkafka's own default)
 WATERMARKS_MS = 10_000
 CLOSE_MS = 2_000
+
+cdef enum:
+    SILENT_MS = 3000                         # with blocks in flight this long without an acknowledgement: away
+
+
+cdef int64_t clock_ms() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return <int64_t>now.tv_sec * 1000 + now.tv_nsec // 1000000
 
 
 cdef void on_delivery(void* client, const kafka_message* message, void* opaque) noexcept nogil:
@@ -71,26 +100,43 @@ cdef void on_delivery(void* client, const kafka_message* message, void* opaque) 
         return
     block.offset = message.offset
     block.done = 1
-    store_relaxed(&delivery.away, 0)
+    delivery.down = 0
+    delivery.moved_ms = clock_ms()
     while delivery.delivered < delivery.appended and delivery.blocks[delivery.delivered & (IN_FLIGHT_MAX - 1)].done:
         delivery.delivered += 1
 
 
 cdef void on_error(void* client, int error, const char* reason, void* opaque) noexcept nogil:
     if error == ERR_ALL_BROKERS_DOWN:
-        store_relaxed(&(<Delivery*>opaque).away, 1)
+        (<Delivery*>opaque).down = 1
     elif error == ERR_FATAL and (<Delivery*>opaque).error == 0:
         (<Delivery*>opaque).error = error
 
 
-cdef void* make_client(int kind, dict settings, Delivery* delivery) except NULL:
+cdef void* make_configuration(dict settings) except NULL:
     cdef char text[512]
     cdef void* configuration = rd_kafka_conf_new()
-    cdef void* client
     for key, value in settings.items():
         if rd_kafka_conf_set(configuration, str(key).encode(), str(value).encode(), text, sizeof(text)) != 0:
             rd_kafka_conf_destroy(configuration)
             raise WrongUse(f"librdkafka does not take {key}={value}: {text.decode(errors='replace')}")
+    return configuration
+
+
+def check_settings(settings):
+    """Raises WrongUse for settings that librdkafka does not know, or that would break what a journal promises."""
+    for key, value in settings.items():
+        if key in NOT_A_SETTING:
+            raise WrongUse(f"{key}={value} is no setting of a journal: {NOT_A_SETTING[key]}")
+        if key in FIXED and str(value).lower() != FIXED[key]:
+            raise WrongUse(f"{key}={value} would break what a journal promises: it stays {FIXED[key]}")
+    rd_kafka_conf_destroy(make_configuration(dict(settings)))
+
+
+cdef void* make_client(int kind, dict settings, Delivery* delivery) except NULL:
+    cdef char text[512]
+    cdef void* configuration = make_configuration(settings)
+    cdef void* client
     rd_kafka_conf_set_log_cb(configuration, kafka_quiet)
     if delivery != NULL:
         rd_kafka_conf_set_opaque(configuration, delivery)
@@ -99,23 +145,26 @@ cdef void* make_client(int kind, dict settings, Delivery* delivery) except NULL:
             rd_kafka_conf_set_dr_msg_cb(configuration, on_delivery)
     client = rd_kafka_new(kind, configuration, text, sizeof(text))
     if client == NULL:
+        wrong = rd_kafka_last_error() == ERR_INVALID_ARG
         rd_kafka_conf_destroy(configuration)
-        raise JournalError(f"librdkafka: {text.decode(errors='replace')}")
+        raise (WrongUse if wrong else JournalError)(f"librdkafka: {text.decode(errors='replace')}")
     return client
 
 
 cdef class KafkaJournal(Journal):
     """One partition as a journal; made by processor.journal.kafka_topic.open_kafka, which looks after the topic.
 
-    `settings` are librdkafka's, on top of those above. Raises WrongUse for settings that it does not take.
+    `settings` are librdkafka's, on top of those above, `topic_bytes_max` is the topic's max.message.bytes. Raises WrongUse for
+    settings that librdkafka does not take.
     """
 
     def __cinit__(self):
         self.event_fd = -1
 
     def __init__(self, str url not None, str bootstrap not None, str topic not None, int32_t partition, *, bint write,
-                 dict settings=None, list warnings=None, uint32_t in_flight_max=16):
+                 dict settings=None, list warnings=None, uint32_t in_flight_max=16, topic_bytes_max=None):
         cdef uint64_t one = 1
+        check_settings(settings or {})
         if not 1 <= in_flight_max <= IN_FLIGHT_MAX:
             raise WrongUse(f"blocks in flight: from 1 to {IN_FLIGHT_MAX}, not {in_flight_max}")
         self.url, self.bootstrap, self.topic, self.partition = url, bootstrap, topic, partition
@@ -127,7 +176,14 @@ cdef class KafkaJournal(Journal):
         self.delivery = <Delivery*>calloc(1, sizeof(Delivery))
         if self.delivery == NULL:
             raise MemoryError("blocks in flight")
-        mine = WRITER_SETTINGS if write else READER_SETTINGS
+        mine = dict(WRITER_SETTINGS if write else READER_SETTINGS)
+        most = int(self.settings.get("message.max.bytes", WRITER_SETTINGS["message.max.bytes"]))
+        if topic_bytes_max is not None:
+            most = min(most, topic_bytes_max)
+        self.data_bytes_max = max(0, most - RECORD_OVERHEAD_BYTES)
+        if write:
+            # What goes out together must not be larger than what the topic takes: the broker would refuse all of it, for good.
+            mine["batch.size"] = str(max(1, min(BATCH_BYTES, most)))
         self.client = make_client(KAFKA_PRODUCER if write else KAFKA_CONSUMER,
                                   {**mine, "bootstrap.servers": bootstrap, **self.settings}, self.delivery)
         self.handle = rd_kafka_topic_new(self.client, self.topic_bytes, NULL)
@@ -148,11 +204,13 @@ cdef class KafkaJournal(Journal):
         cdef Delivery* delivery = self.delivery
         cdef Pending* block
         cdef int error
-        if self.client == NULL or not self.writable:
-            self.fail("this journal was not opened for writing")
-            return APPEND_FAILED
-        if delivery.error:
+        if self.client == NULL:
+            self.fail("the journal is closed")
+        elif not self.writable:
+            self.fail("it is open for reading only")
+        elif delivery.error:
             self.say(delivery.error)
+        if self.failed:
             return APPEND_FAILED
         if delivery.appended - delivery.taken >= self.in_flight_max:
             return APPEND_FULL
@@ -164,10 +222,13 @@ cdef class KafkaJournal(Journal):
         if rd_kafka_produce(self.handle, self.partition, 0, <void*>data, header.data_bytes, header, BLOCK_HEADER_BYTES,
                             <void*>delivery.appended) != 0:
             error = rd_kafka_last_error()
-            if error == ERR_QUEUE_FULL:
-                return APPEND_FULL
+            if error == ERR_QUEUE_FULL and delivery.delivered < delivery.appended:
+                return APPEND_FULL            # a delivery makes room; without one on its way nothing ever would
             self.say(error)
             return APPEND_FAILED
+        if delivery.delivered == delivery.appended:
+            delivery.moved_ms = clock_ms()
+            delivery.down = 0                 # as of now we know nothing: an idle connection may have been closed long ago
         delivery.appended += 1
         return APPEND_OK
 
@@ -182,6 +243,7 @@ cdef class KafkaJournal(Journal):
         if self.event_fd >= 0:
             read(self.event_fd, &woken, sizeof(woken))
         rd_kafka_poll(self.client, 0 if delivery.delivered != delivery.taken else timeout_ms)
+        self.notice_silence()
         while got < most and delivery.taken < delivery.delivered:
             block = &delivery.blocks[delivery.taken & (IN_FLIGHT_MAX - 1)]
             acks[got].tag = block.tag
@@ -189,26 +251,44 @@ cdef class KafkaJournal(Journal):
             acks[got].next_offset = block.offset + 1 if block.offset >= 0 else -1
             delivery.taken += 1
             got += 1
-        if got == 0 and delivery.error:
+        if delivery.error:
             self.say(delivery.error)
-            return -1
-        return got
+        return -1 if self.failed and got == 0 else got
+
+    cdef void notice_silence(self) noexcept nogil:
+        # With nothing in flight nobody waits, so that it does not matter who is there.
+        cdef Delivery* delivery = self.delivery
+        cdef bint away = delivery.delivered < delivery.appended and (delivery.down
+                                                                     or clock_ms() - delivery.moved_ms > SILENT_MS)
+        if away != <bint>delivery.away:
+            store_release(&delivery.away, away)
 
     cdef int wake_fd(self) noexcept nogil:
         return self.event_fd
 
     cdef int is_away(self) noexcept nogil:
-        return load_relaxed(&self.delivery.away) != 0
+        return <int>load_acquire(&self.delivery.away)
 
     cdef void say(self, int error) noexcept nogil:
         cdef char text[512]
-        if error == ERR_FATAL or rd_kafka_fatal_error(self.client, text, sizeof(text)):
+        if error == ERR_QUEUE_FULL:
+            self.fail("a block is larger than all that librdkafka may hold: raise queue.buffering.max.kbytes, or make blocks smaller")
+        elif error == ERR_MSG_SIZE_TOO_LARGE:
+            self.fail("a block is larger than the topic (max.message.bytes) or the client (message.max.bytes) takes: raise these, or "
+                      "make blocks smaller (max_block_bytes)")
+        elif error == ERR_FATAL or rd_kafka_fatal_error(self.client, text, sizeof(text)):
             rd_kafka_fatal_error(self.client, text, sizeof(text))
             self.fail(text)
         else:
             self.fail(rd_kafka_err2str(error))
 
+    def room(self):
+        """How large a record may be, and how to change that, as text."""
+        return (f"the topic {self.topic} takes up to {self.data_bytes_max} bytes a block; raise its max.message.bytes, and "
+                f"message.max.bytes of the settings with it")
+
     cpdef JournalReader reader(self, int64_t position):
+        """A reader from the offset `position` on; whether a record stands there is found out when it is read."""
         return KafkaReader(self, position)
 
     cpdef tuple ends(self):
@@ -254,19 +334,19 @@ cdef class KafkaJournal(Journal):
         self.event_fd = -1
 
 
-cdef BlockHeader foreign            # kind 0: a record that is none of ours, void for every reader
-memset(&foreign, 0, sizeof(foreign))
-
-
 cdef class KafkaReader(JournalReader):
     """Records from an offset on, fetched ahead by librdkafka, handed out without a copy."""
 
     def __init__(self, KafkaJournal journal not None, int64_t position):
+        if journal.client == NULL:
+            raise JournalError(f"{journal.url}: the journal is closed")
+        if position < 0:
+            raise JournalError(f"{journal.url}: no record stands at offset {position}: offsets count from 0")
         self.url = journal.url
         self.position = position
         self.partition = journal.partition
         self.client = make_client(KAFKA_CONSUMER, {**READER_SETTINGS, "bootstrap.servers": journal.bootstrap,
-                                                   **{k: v for k, v in journal.settings.items() if k not in PRODUCER_ONLY}}, NULL)
+                                                   **journal.settings}, NULL)
         self.handle = rd_kafka_topic_new(self.client, journal.topic_bytes, NULL)
         if self.handle == NULL or rd_kafka_consume_start(self.handle, self.partition, position) != 0:
             raise JournalError(f"{self.url}: cannot read from offset {position}: "
@@ -274,6 +354,7 @@ cdef class KafkaReader(JournalReader):
 
     def __dealloc__(self):
         self.end()
+        free(self.aligned)
 
     def close(self):
         self.end()
@@ -298,24 +379,33 @@ cdef class KafkaReader(JournalReader):
 
     cdef int next(self, Record* record, int timeout_ms) noexcept nogil:
         cdef kafka_message* message
-        cdef int result
+        cdef int64_t deadline = -1
+        cdef int left_ms = timeout_ms
         while True:
             if self.client == NULL:
                 self.tell("the reader is closed")
                 return -1
             if self.used == self.got:
-                if not self.fetch(timeout_ms):
-                    return 0
+                # Whatever wakes the wait without a record (the end, a broker that is away) does not make it longer.
+                if deadline < 0:
+                    deadline = clock_ms() + timeout_ms
+                else:
+                    left_ms = <int>(deadline - clock_ms())
+                    if left_ms < 0:
+                        return 0
+                if not self.fetch(left_ms):
+                    if left_ms == 0:
+                        return 0
+                    continue
             elif self.used:
                 rd_kafka_message_destroy(<kafka_message*>self.batch[self.used - 1])
             message = <kafka_message*>self.batch[self.used]
             self.used += 1
             if message.err == 0:
-                self.give(message, record)
-                return 1
+                return self.give(message, record)
             if message.err == ERR_PARTITION_EOF:
-                if self.used == self.got:
-                    return 0
+                if message.offset > self.position:
+                    self.position = message.offset    # what lies between is no record (a marker of a foreign transaction)
                 continue
             if message.err == ERR_AUTO_OFFSET_RESET or message.err == ERR_OFFSET_OUT_OF_RANGE:
                 self.tell("the offset asked for is not in the partition: what stood there is gone, or never was")
@@ -326,6 +416,7 @@ cdef class KafkaReader(JournalReader):
             if message.err == ERR_TRANSPORT or message.err == ERR_ALL_BROKERS_DOWN or message.err == ERR_TIMED_OUT \
                     or message.err == ERR_RESOLVE:
                 continue      # librdkafka goes on trying; how long is too long is the caller's to say
+            self.corrupt = message.err == ERR_BAD_MSG
             self.tell(rd_kafka_err2str(message.err))
             return -1
 
@@ -344,15 +435,31 @@ cdef class KafkaReader(JournalReader):
         self.got = <int>got
         return True
 
-    cdef void give(self, const kafka_message* message, Record* record) noexcept nogil:
-        cdef const BlockHeader* header = <const BlockHeader*>message.key
+    cdef int give(self, const kafka_message* message, Record* record) noexcept nogil:
+        cdef size_t bytes = message.len
         record.offset = message.offset
         record.next_offset = message.offset + 1
         record.data = <const char*>message.payload
+        record.header = &self.header
+        memset(&self.header, 0, BLOCK_HEADER_BYTES)           # kind 0: a record that is none of ours, void for every reader
+        if message.key_len == BLOCK_HEADER_BYTES:
+            memcpy(&self.header, message.key, BLOCK_HEADER_BYTES)
+            if self.header.magic != BLOCK_MAGIC or self.header.data_bytes != bytes:
+                memset(&self.header, 0, BLOCK_HEADER_BYTES)
+        if self.header.data_bytes and <size_t>message.payload & 7:
+            # librdkafka's memory is as the broker's batch was cut; slots are read in place, as structs and as arrays.
+            if self.aligned_bytes < bytes:
+                free(self.aligned)
+                self.aligned_bytes = 0
+                self.aligned = <char*>malloc(bytes)
+                if self.aligned == NULL:
+                    self.tell("no memory to read a block")
+                    return -1
+                self.aligned_bytes = bytes
+            memcpy(self.aligned, message.payload, bytes)
+            record.data = self.aligned
         self.position = record.next_offset
-        if message.key_len != BLOCK_HEADER_BYTES or header.magic != BLOCK_MAGIC or header.data_bytes != message.len:
-            header = &foreign
-        record.header = header
+        return 1
 
     cdef void tell(self, const char* text) noexcept nogil:
         cdef size_t k = 0
@@ -360,10 +467,3 @@ cdef class KafkaReader(JournalReader):
             self.failure_text[k] = text[k]
             k += 1
         self.failure_text[k] = 0
-
-
-PRODUCER_ONLY = frozenset((
-    "enable.idempotence", "enable.gapless.guarantee", "acks", "linger.ms", "message.timeout.ms", "message.copy.max.bytes",
-    "queue.buffering.max.kbytes", "queue.buffering.max.messages", "compression.type", "compression.level", "batch.size",
-    "batch.num.messages", "max.in.flight.requests.per.connection", "retries", "retry.backoff.ms",
-))

@@ -110,6 +110,8 @@ cdef class MemoryJournal(Journal):
 
     cdef int append(self, const BlockHeader* header, const char* data, uint64_t tag) noexcept nogil:
         cdef Ack* ack
+        if self.closed:
+            self.fail("the journal is closed")
         if self.failed:
             return APPEND_FAILED
         if self.pending_count == IN_FLIGHT_RECORDS:
@@ -145,6 +147,10 @@ cdef class MemoryJournal(Journal):
     cpdef tuple ends(self):
         """(0, number of records)."""
         return (0, len(self.log))
+
+    def close(self):
+        """Takes no more; the log stays as long as somebody has it."""
+        self.closed = 1
 
 
 cdef class MemoryReader(JournalReader):

@@ -8,7 +8,7 @@ from processor.layout cimport BLOCK_HEADER_BYTES, Slot, StateHash, payload_of, s
 from processor.logic.core cimport STOP_HASH, STOP_NONE, STOP_SNAPSHOT, Core
 from processor.recovery.plan cimport PLAN_APPLY, PLAN_SKIP, RecoveryPlan
 
-from processor.errors import CorruptJournal, Diverged
+from processor.errors import Diverged
 from processor.snapshot.state import state_hash
 
 IDLE = -1
@@ -65,7 +65,7 @@ cdef class Replay:
         """Replays until about most_events are applied (BUSY), there is no record within timeout_ms (IDLE), or the plan says
         something else than skip and apply (that action). Look at core.stop when it says BUSY.
 
-        Raises CorruptJournal, or Diverged when the state is not what the journal says it was.
+        Raises what the reader does, or Diverged when the state is not what the journal says it was.
         """
         cdef int result
         cdef uint64_t limit = self.events + most_events
@@ -73,7 +73,7 @@ cdef class Replay:
             with nogil:
                 result = self.turn(limit, timeout_ms)
             if result == -3:
-                raise CorruptJournal(self.reader.failure_text.decode(errors="replace"))
+                raise self.reader.error()
             if result != -4:
                 return result
             self.notice()

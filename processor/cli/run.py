@@ -30,6 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="seconds between two snapshots, if anything happened; 0: not by time (default %(default)g)")
     parser.add_argument("--max-block-events", type=int, default=Config.max_block_events, metavar="N",
                         help="most events in a block; 1: one Kafka record an event (default %(default)s)")
+    parser.add_argument("--max-block-bytes", type=int, default=Config.max_block_bytes, metavar="N",
+                        help="most bytes in a block of several events (default %(default)s)")
     parser.add_argument("--window", type=int, default=Config.window, metavar="N",
                         help="most requests in flight in a session (default %(default)s)")
     parser.add_argument("--drain-s", type=float, default=Config.drain_s, metavar="S",
@@ -49,8 +51,8 @@ def config_of(arguments: argparse.Namespace) -> Config:
         settings[key] = value
     return Config(
         wait=arguments.wait, snapshot_every=arguments.snapshot_every, snapshot_every_s=arguments.snapshot_every_s,
-        max_block_events=arguments.max_block_events, window=arguments.window, drain_s=arguments.drain_s,
-        journal_settings=settings, allow_finite_retention=arguments.allow_finite_retention,
+        max_block_events=arguments.max_block_events, max_block_bytes=arguments.max_block_bytes, window=arguments.window,
+        drain_s=arguments.drain_s, journal_settings=settings, allow_finite_retention=arguments.allow_finite_retention,
     )
 
 

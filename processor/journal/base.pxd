@@ -27,8 +27,11 @@ cdef struct Record:
 
 cdef class Journal:
     cdef readonly str url
-    cdef char failure_text[512]   # why the last call failed
+    cdef readonly uint64_t data_bytes_max # most bytes of data (slots, a claim) that one record takes
+    cdef char failure_text[512]   # why the first call failed that did: from there on all do
     cdef int failed
+    cdef int closed
+    cdef list unsettled           # data of records that append_record gave up on: the journal may still read it
 
     # Hands a block over. `data` stays untouched by everybody until the ack with this tag. `header` is copied.
     cdef int append(self, const BlockHeader* header, const char* data, uint64_t tag) noexcept nogil
@@ -38,6 +41,7 @@ cdef class Journal:
     cdef int wake_fd(self) noexcept nogil
     # 1 while the journal cannot be reached (a broker away): the service says so and waits.
     cdef int is_away(self) noexcept nogil
+    # The first failure stays: what comes after it is only its consequence.
     cdef void fail(self, const char* text) noexcept nogil
 
     cpdef JournalReader reader(self, int64_t position)
@@ -46,8 +50,11 @@ cdef class Journal:
 cdef class JournalReader:
     cdef readonly int64_t position        # of the record that the next call returns
     cdef char failure_text[512]
+    cdef bint corrupt             # what failed is not the reading, but what was read
 
-    # 1: a record; 0: none within timeout_ms (the end, for now); -1: failed, see failure_text.
+    # 1: a record; 0: none within timeout_ms (the end, for now); -1: failed, see `error`.
     cdef int next(self, Record* record, int timeout_ms) noexcept nogil
+    # The exception for what failed: CorruptJournal, or JournalError when it could not be read.
+    cdef object error(self)
 
 cdef uint32_t crc32c(uint32_t seed, const char* data, size_t length) noexcept nogil

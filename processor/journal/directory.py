@@ -16,6 +16,7 @@ write of it that is cut off harms nothing else, and what does not check is taken
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -201,8 +202,6 @@ def _lock(path: Path) -> int:
 
 
 def _advice(error: OSError) -> str:
-    import errno
-
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return ": make room there, or name a journal on another disk"
     return ""

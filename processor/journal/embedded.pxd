@@ -24,6 +24,8 @@ cdef class EmbeddedJournal(Journal):
 
     cdef EmbeddedReader reader_at_end(self)
     cdef take_over(self)
+    cdef void let_go(self) noexcept
+    cdef forget_cached(self)
     cdef int zero_tail(self) noexcept nogil
     cdef int roll(self) noexcept nogil
     cdef int open_segment(self) noexcept nogil

@@ -35,7 +35,8 @@ cdef class Journaler:
     cdef uint64_t taken           # slots handed to the journal
     cdef uint64_t base            # sequence of the slot at position 0, less 1
     cdef int64_t timestamp        # of the last block
-    cdef uint32_t max_block_events
+    cdef readonly uint32_t block_slots_max # most slots of a block: by events, by bytes, and by what the journal takes
+    cdef int wake_fd              # of the journal; -1: it never has anything to say by itself
     cdef uint64_t stopping        # 1: drain what is published, then return
     cdef uint64_t aborting        # 1: return now
     cdef int outcome_code

@@ -7,9 +7,10 @@ class Journaler:
     """Appends what the gateway publishes, in blocks, from ring memory, and moves the durable sequence."""
 
     outcome: tuple[str, str]
+    block_slots_max: int
     def __init__(
         self, ring: Ring, journal: Journal, log: LeaderLog, *, next_sequence: int, timestamp: int, fingerprint: int,
-        max_block_events: int, counters: Counters,
+        max_block_events: int, counters: Counters, max_block_bytes: int = ...,
     ) -> None: ...
     def run(self) -> None:
         """The loop of the journaler's thread."""

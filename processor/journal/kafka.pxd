@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from processor.journal.base cimport Ack, Journal, JournalReader, Record
 from processor.journal.librdkafka cimport kafka_message
+from processor.layout cimport BlockHeader
 
 cdef enum:
     IN_FLIGHT_MAX = 64            # blocks handed over and not acknowledged; a power of two
@@ -20,7 +21,9 @@ cdef struct Delivery:             # what the delivery reports write: reached fro
     uint64_t delivered            # contiguously
     uint64_t taken                # by poll
     int error                     # of the first delivery that failed for good
-    uint64_t away                 # written by the thread that polls, read by anybody
+    int down                      # all brokers were, when last heard of
+    int64_t moved_ms              # when something was last acknowledged, or appended while nothing was in flight
+    uint64_t away                 # written by poll, read by anybody
 
 cdef class KafkaJournal(Journal):
     cdef readonly str bootstrap
@@ -38,6 +41,7 @@ cdef class KafkaJournal(Journal):
     cdef Delivery* delivery
 
     cdef void say(self, int error) noexcept nogil
+    cdef void notice_silence(self) noexcept nogil
     cdef void end(self)
 
 cdef class KafkaReader(JournalReader):
@@ -48,9 +52,12 @@ cdef class KafkaReader(JournalReader):
     cdef int got
     cdef int used
     cdef str url
+    cdef BlockHeader header       # of the record handed out
+    cdef char* aligned            # its data, when librdkafka had it at an odd address
+    cdef size_t aligned_bytes
 
     cdef void end(self)
     cdef void drop(self) noexcept nogil
     cdef bint fetch(self, int timeout_ms) noexcept nogil
-    cdef void give(self, const kafka_message* message, Record* record) noexcept nogil
+    cdef int give(self, const kafka_message* message, Record* record) noexcept nogil
     cdef void tell(self, const char* text) noexcept nogil

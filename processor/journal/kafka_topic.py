@@ -6,15 +6,18 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
-from processor.errors import JournalError
-from processor.journal.kafka import KafkaJournal
+from processor.errors import JournalError, WrongUse
+from processor.journal.kafka import KafkaJournal, check_settings
 from processor.journal.url import parse_url
 
 REPLICAS = 3
 ANSWER_S = 10.0
+PARTITIONS_MADE_MAX = 1_024      # a topic with more is made by hand: it is more likely a typing error
+
+NO_SUCH_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
 
 
 def open_kafka(
@@ -24,16 +27,23 @@ def open_kafka(
     """The partition as a journal. Its `warnings` say what can be lost by how the topic is kept.
 
     Raises JournalError when the broker does not answer within timeout_s, when the topic (with create=False) or partition is not
-    there, when it has several partitions and none was named, or keeps its records only for a while; WrongUse for the URL.
+    there, when it has several partitions and none was named, or keeps its records only for a while; WrongUse for the URL and for
+    settings that cannot be.
     """
     named = parse_url(url)
     bootstrap, topic, partition = named.hosts, named.topic, named.partition
-    chosen = dict(settings or {})
+    chosen = {name: str(value) for name, value in (settings or {}).items()}
+    check_settings(chosen)
     topics = Topics(bootstrap, url, timeout_s, chosen)
     count = topics.partitions(topic)
     if count is None:
         if not (create and write):
             raise JournalError(f"{url}: there is no topic {topic!r} at {bootstrap}; a service creates it when it starts")
+        if (partition or 0) >= PARTITIONS_MADE_MAX:
+            raise JournalError(
+                f"{url}: there is no topic {topic!r}, and one with {(partition or 0) + 1} partitions is not made unasked: make it by "
+                f"hand, or name a partition below {PARTITIONS_MADE_MAX}"
+            )
         topics.create(topic, (partition or 0) + 1)
         count = topics.partitions(topic) or 0
     if partition is None and count > 1:
@@ -47,7 +57,8 @@ def open_kafka(
     kept = topics.settings(topic)
     _refuse_what_forgets(url, topic, bootstrap, kept, allow_finite_retention)
     warnings = _weak_points(topic, kept, topics.replicas(topic, number))
-    return KafkaJournal(url, bootstrap, topic, number, write=write, settings=chosen, warnings=warnings)
+    return KafkaJournal(url, bootstrap, topic, number, write=write, settings=chosen, warnings=warnings,
+                        topic_bytes_max=int(kept["max.message.bytes"]))
 
 
 def _refuse_what_forgets(url: str, topic: str, bootstrap: str, kept: Mapping[str, str], allowed: bool) -> None:
@@ -81,8 +92,12 @@ class Topics:
     """The few questions and orders that concern one topic; every one bounded in time."""
 
     def __init__(self, bootstrap: str, url: str, timeout_s: float, settings: Mapping[str, str]) -> None:
-        security = {k: v for k, v in settings.items() if k.startswith(("security.", "sasl.", "ssl."))}
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "logger": Silent(), **security})
+        # Without the last setting a mere question for a topic makes one, on brokers as they come out of the box.
+        try:
+            self._admin = AdminClient({"logger": Silent(), **settings, "bootstrap.servers": bootstrap,
+                                       "allow.auto.create.topics": "false"})
+        except KafkaException as error:
+            raise WrongUse(f"{url}: librdkafka does not take these settings: {error.args[0].str()}") from error
         self._url, self._bootstrap, self._timeout_s = url, bootstrap, timeout_s
 
     def _metadata(self, topic: str) -> Any:
@@ -95,8 +110,17 @@ class Topics:
             ) from error
 
     def partitions(self, topic: str) -> int | None:
+        """How many it has; None: there is no such topic."""
         found = self._metadata(topic).topics.get(topic)
-        return len(found.partitions) if found is not None and found.error is None else None
+        if found is None or (found.error is not None and found.error.code() in NO_SUCH_TOPIC):
+            return None
+        if found.error is not None:
+            raise JournalError(f"{self._url}: the broker does not tell of the topic: {found.error.str()}")
+        return len(found.partitions)
+
+    def _led_partitions(self, topic: str) -> int:
+        found = self._metadata(topic).topics.get(topic)
+        return sum(one.leader >= 0 for one in found.partitions.values()) if found is not None else 0
 
     def replicas(self, topic: str, partition: int) -> int:
         return len(self._metadata(topic).topics[topic].partitions[partition].replicas)
@@ -114,7 +138,8 @@ class Topics:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise JournalError(f"{self._url}: cannot create the topic: {error.args[0].str()}") from error
         deadline = time.monotonic() + self._timeout_s
-        while (self.partitions(topic) or 0) < partitions:
+        while self._led_partitions(topic) < partitions:
+            time.sleep(0.02)
             if time.monotonic() > deadline:
                 raise JournalError(f"{self._url}: the topic was created, but no broker leads it after {self._timeout_s:g} s")
 

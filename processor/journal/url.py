@@ -14,6 +14,8 @@ FORMS = (
     "or memory: (or memory:NAME)"
 )
 OPTIONS = {"kafka": {"partition"}, "embedded": {"segment_bytes"}, "memory": {"keep"}}
+HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+NUMBER_MAX = {"partition": 2**31 - 1, "segment_bytes": 2**32, "keep": 1}
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -51,8 +53,8 @@ def parse_url(text: str) -> JournalUrl:
             if not rest.startswith("///"):
                 raise _wrong(text, "a path behind // is absolute: it begins with a third /")
             rest = rest[2:]
-        if not rest:
-            raise _wrong(text, "the path is missing")
+        if not rest or "\0" in rest:
+            raise _wrong(text, "the path is missing" if not rest else "a path holds no zero byte")
         return JournalUrl(text, kind, path=Path(rest), segment_bytes=options.get("segment_bytes"))
     if "/" in rest:
         raise _wrong(text, "a memory journal's name holds no /")
@@ -66,13 +68,17 @@ def _options(text: str, kind: str, query: str) -> dict[str, int]:
             raise _wrong(text, f"{kind} knows no {key!r}, only {', '.join(sorted(OPTIONS[kind]))}")
         if not value.isascii() or not value.isdigit():
             raise _wrong(text, f"{key} is a whole number, not {value!r}")
+        if len(value) > 12 or int(value) > NUMBER_MAX[key]:
+            raise _wrong(text, f"{key}={value} is too large")
+        if key in options:
+            raise _wrong(text, f"{key} is named twice")
         options[key] = int(value)
     return options
 
 
 def _is_host(text: str) -> bool:
-    host, colon, port = text.rpartition(":")
-    return bool(colon and host and port.isdigit() and 0 < int(port) < 65_536)
+    match = HOST.fullmatch(text)
+    return match is not None and 0 < int(match[2]) < 65_536
 
 
 def _wrong(text: str, why: str) -> WrongUse:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from processor.errors import JournalError
+from processor.errors import CorruptJournal, JournalError
 from processor.journal.base import Journal
+from processor.leadership.claim import parse_claim
 from processor.leadership.validity import (
     ACK_DEPOSED,
     ACK_LOG_LOST,
@@ -28,10 +29,10 @@ class Examined:
     text: str = ""
 
 
-def examine(log: LeaderLog, verdict: int, journal: Journal, offset: int) -> Examined:
+def examine(log: LeaderLog, verdict: int, journal: Journal, offset: int, *, stall_s: float = READ_STALL_S) -> Examined:
     """Settles an acknowledgement at `offset` (-1: unknown) for which `log` gave a verdict other than ACK_ADVANCE.
 
-    Reads from log.expected_offset on. Raises JournalError when the log cannot be read, or says nothing for READ_STALL_S.
+    Reads from log.expected_offset on. Raises JournalError when the log cannot be read, or says nothing for stall_s.
     """
     expected = log.expected_offset
     if verdict == ACK_LOG_LOST:
@@ -41,28 +42,46 @@ def examine(log: LeaderLog, verdict: int, journal: Journal, offset: int) -> Exam
     reader = journal.reader(expected)
     try:
         while True:
-            record = reader.read(timeout_s=READ_STALL_S)
+            record = reader.read(timeout_s=stall_s)
             if record is None:
                 raise JournalError(
                     f"{journal.url}: a block was acknowledged at offset {offset}, and cannot be read back from {expected} on "
-                    f"within {READ_STALL_S:g} s; start again: recovery finds out what the log holds"
+                    f"within {stall_s:g} s; start again: recovery finds out what the log holds"
                 )
-            at, next_offset, header, _ = record
+            at, next_offset, header, data = record
             look = log.look_at(at, next_offset, header)
             if look == LOOK_FOUND:
                 return Examined("found", at, next_offset)
             if look == LOOK_DEPOSED:
-                return Examined("deposed", text=_deposed(log))
+                return Examined("deposed", text=_deposed(log, at, header, data))
             if look == LOOK_LOST:
-                return Examined("log-lost", text=_lost(at, expected))
+                return Examined("log-lost", text=_not_there(offset, at))
     finally:
         reader.close()
 
 
-def _deposed(log: LeaderLog) -> str:
+def _deposed(log: LeaderLog, at: int = -1, header: bytes = b"", data: bytes = b"") -> str:
     return (
-        f"another writer's claim stands in the journal behind ours (epoch {log.epoch_offset}, {log.epoch_writer:016x}); "
-        "what it has not let in of ours is void, and its clients ask again"
+        f"another writer's claim stands in the journal{_who(at, header, data)} behind ours (epoch {log.epoch_offset}, "
+        f"{log.epoch_writer:016x}): what comes behind it of ours is void, and the clients ask the new leader again"
+    )
+
+
+def _who(at: int, header: bytes, data: bytes) -> str:
+    if at < 0:
+        return ""
+    try:
+        claim = parse_claim(header, data)
+    except CorruptJournal:
+        return f" at offset {at} (or a record that only a newer version of this software can read)"
+    return f" at offset {at} (process {claim.pid} on {claim.host})"
+
+
+def _not_there(offset: int, at: int) -> str:
+    where = f"at offset {offset}" if offset >= 0 else "at an offset that it did not tell"
+    return (
+        f"the journal acknowledged a block {where}, and reading it back finds something else at {at}: it has lost records that it "
+        "had acknowledged. Nothing more is taken in. Look at the broker's log and its replicas before starting again"
     )
 
 

@@ -93,7 +93,7 @@ def test_while_the_broker_is_away_the_service_waits_says_so_and_takes_in_no_more
             with pytest.raises(ClientTimeout):
                 client.request(Deposit(1, 1))
         stats = admin(service.listen, {"command": "stats"})
-        assert stats["journal_away"] == (how == "killed")
+        assert stats["journal_away"] == 1
         assert 0 < stats["gateway"]["frames"] - len(clients) <= 65_536
         assert 12 * WINDOW > 65_536
         if how == "killed":
