@@ -122,7 +122,7 @@ class App:
             raise WrongUse(f"{self.name}: {cls.__name__} (number {number}) is declared twice")
         hints = typing.get_type_hints(cls, include_extras=True)
         message = Message(number, cls.__name__, {key: field_type(hint) for key, hint in hints.items()})
-        made = dataclasses.dataclass(slots=True)(cls)
+        made: type = dataclasses.dataclass(slots=True)(cls)
         where.append(message)
         self._classes[made] = message
         return made

@@ -83,7 +83,7 @@ def field_type_of_code(code: str) -> FieldType:
     name, bracket, size = code.partition("[")
     if bracket and size.endswith("]") and size[:-1].isdigit():
         if name == "text":
-            return field_type(text[int(size[:-1])])
+            return field_type(text.__class_getitem__(int(size[:-1])))
         if name == "raw":
-            return field_type(raw[int(size[:-1])])
+            return field_type(raw.__class_getitem__(int(size[:-1])))
     raise WrongUse(f"unknown field type {code!r} in a schema")

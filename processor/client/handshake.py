@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from dataclasses import dataclass
 
@@ -98,10 +99,8 @@ def open_session(connection: socket.socket, greeting: bytes) -> Welcome:
 
     Raises Evicted, NotNow (no place, no answer, connection lost), or ClientError with the service's text.
     """
-    try:
+    with contextlib.suppress(OSError):        # then a refusal may be waiting to be read, or the read tells what is wrong
         connection.sendall(greeting)
-    except OSError:
-        pass                      # a refusal may be waiting to be read
     try:
         head = np.frombuffer(_read(connection, REPLY.itemsize), REPLY)[0]
         payload = _read(connection, -(-int(head["length"]) // 8) * 8)[: int(head["length"])]

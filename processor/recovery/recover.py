@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,8 +64,8 @@ def recover(
 ) -> Recovered:
     """Finds the newest usable snapshot, replays what follows, claims, and ends at the claim.
 
-    Raises ProcessorError (a refusal leaves no claim): SnapshotError, SchemaMismatch, CorruptJournal, Diverged, Halted when a handler raises,
-    JournalError when there is no progress for config.recovery_stall_s.
+    Raises ProcessorError (a refusal leaves no claim): SnapshotError, SchemaMismatch, CorruptJournal, Diverged, Halted when a handler
+    raises, JournalError when there is no progress for config.recovery_stall_s.
     """
     started = time.monotonic()
     store = SnapshotStore(directory, config.snapshots_kept)
@@ -162,7 +163,7 @@ def resume(
     meta = snapshot.info.meta
     check_schema(Schema.parse(meta.schema), app.schema, str(snapshot.info.path))
     assert app.state_type is not None
-    state = snapshot.load_state(app.state_type)
+    state: Any = snapshot.load_state(app.state_type)
     try:
         sessions.load(bytes(snapshot.sessions))
     except ValueError as error:

@@ -119,7 +119,7 @@ def test_of_many_that_find_a_stale_file_at_once_one_gets_the_address(folder: Pat
         for thread in threads:
             thread.join()
         assert (len(got), len(refused)) == (1, 7), refused
-        assert all("is in use" in str(error) for error in refused)
+        assert all("is in use" in str(one) for one in refused)
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(f"{folder}/socket")
         got[0].close()

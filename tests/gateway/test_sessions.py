@@ -147,18 +147,17 @@ def test_a_client_that_comes_back_after_its_eviction_raises_and_sends_nothing() 
 
 
 def test_the_longest_idle_session_makes_room_for_a_new_one_and_is_told_so() -> None:
-    with serving(sessions_max=3) as service:
-        with Client(service.listen, bank) as oldest, Client(service.listen, bank) as middle:
-            oldest.request(Deposit(1, 1))
-            middle.request(Deposit(1, 1))
-            oldest.request(Deposit(1, 1))
-            with Client(service.listen, bank) as newest:        # two places of three are used: one is kept free
-                newest.request(Deposit(1, 1))
-                with pytest.raises(SessionEvicted) as caught:
-                    middle.request(Deposit(1, 1_000))
-                assert caught.value.unanswered == (2,)
-                assert list(oldest.request(Deposit(1, 1))) == [Balance(1, 5)]
-                assert list(newest.request(Deposit(1, 1))) == [Balance(1, 6)]
+    with serving(sessions_max=3) as service, Client(service.listen, bank) as oldest, Client(service.listen, bank) as middle:
+        oldest.request(Deposit(1, 1))
+        middle.request(Deposit(1, 1))
+        oldest.request(Deposit(1, 1))
+        with Client(service.listen, bank) as newest:        # two places of three are used: one is kept free
+            newest.request(Deposit(1, 1))
+            with pytest.raises(SessionEvicted) as caught:
+                middle.request(Deposit(1, 1_000))
+            assert caught.value.unanswered == (2,)
+            assert list(oldest.request(Deposit(1, 1))) == [Balance(1, 5)]
+            assert list(newest.request(Deposit(1, 1))) == [Balance(1, 6)]
 
 
 def test_a_full_session_table_says_busy_and_disturbs_nobody() -> None:
