@@ -29,7 +29,8 @@ def append_event_and_snapshot(journal: Journal, store: SnapshotStore) -> None:
     meta = SnapshotMeta(
         application=app.name, application_version=app.version, fingerprint=app.schema.fingerprint,
         schema=app.schema.text, journal_id=A, journal_url=journal.url, partition=0, position=next_offset,
-        next_sequence=2, epoch_offset=0, epoch_writer=A, last_block_offset=offset, last_block_checksum=checksum(slot), timestamp=7, created=7,
+        next_sequence=2, epoch_offset=0, epoch_writer=A, last_block_offset=offset, last_block_checksum=checksum(slot),
+        timestamp=7, created=7,
     )  # fmt: skip
     sessions = Sessions(CONFIG.window, CONFIG.kept_bytes_max, CONFIG.sessions_max)
     store.write(meta, Ledger(), sessions.export())
