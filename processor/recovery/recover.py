@@ -120,8 +120,8 @@ def find_beginning(
 
     Raises SnapshotError when there is none to begin with, SchemaMismatch if another application founded the journal.
     """
-    # The files come first: the leader whom we follow may still be alive and write another one. An end that was asked for
-    # before that would lie below its position, as if the journal had lost records.
+    # The files come first: the leader whom we follow may still be alive and write another one. An end that was asked
+    # for before that would lie below its position, as if the journal had lost records.
     found = {one.path.name: one for one in store.files()}
     first, end = journal.ends()
     journal_id = founding_id(app, journal, first, end)

@@ -93,16 +93,22 @@ class Client:
     def finished(self) -> bool:
         return self.left == 0 and not self.unanswered
 
+    @property
+    def waits(self) -> bool:
+        return not self.welcomed or bool(self.unanswered)
+
     def act(self) -> None:
         if self.finished:
             return
         world = self.world
         if self.connection is None:
             self.connect()
-        elif world.now - self.heard > PATIENCE or not self.connection.open:
+        elif not self.connection.open or (self.waits and world.now - self.heard > PATIENCE):
             world.trace(self, "gives its connection up")
             self.drop()
         elif self.welcomed and self.left and len(self.unanswered) < self.window:
+            if not self.unanswered:
+                self.heard = world.now
             for _ in range(world.random.randint(1, min(self.left, self.window - len(self.unanswered)))):
                 self.left -= 1
                 self.sent += 1

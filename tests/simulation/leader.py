@@ -179,7 +179,8 @@ class Leader(Process):
             if self.core.stop == STOP_SNAPSHOT:
                 self.triggered = self.core.sequence
                 self.take_snapshot(block)
-        if self.core.sequence - self.triggered >= self.world.config.snapshot_every:
+        every = self.world.config.snapshot_every
+        if every and self.core.sequence - self.triggered >= every:
             self.triggered = self.core.sequence
             self.put(SNAPSHOT, struct.pack("<QII", 0, 1, 0))
 

@@ -82,7 +82,7 @@ class World:
 
     def meanwhile(self) -> None:
         """Others move between two calls that one process makes: what the first one told it may be old at the second."""
-        if self.nested or not self.chance(self.odds["meanwhile"]):
+        if self.nested or self.now >= self.faults_until or not self.chance(self.odds["meanwhile"]):
             return
         self.nested = True
         for _ in range(self.random.choice((3, 20, 100))):
