@@ -49,8 +49,10 @@ def test_output_that_nobody_reads_is_no_error(words: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        done = subprocess.run([*PROCESSOR, *words], stdout=writing, stderr=subprocess.PIPE, text=True, cwd=ROOT,
-                              timeout=LONG_S, check=False)  # fmt: skip
+        done = subprocess.run(
+            [*PROCESSOR, *words], stdout=writing, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=LONG_S,
+            check=False, env={**os.environ, "PYTHONUNBUFFERED": ""},
+        )  # fmt: skip
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
