@@ -68,6 +68,20 @@ def test_everything_that_is_due_is_sent_once_and_answered(exchange: ServiceProce
     assert set(seqs) <= set(sent["payload"]["seq"].reshape(-1).tolist()) and len(set(seqs)) > 0.9 * loop.sent
 
 
+def test_answers_that_came_in_while_something_was_sent_are_taken_although_nothing_is_in_flight(
+    exchange: ServiceProcess,
+) -> None:
+    flow = OrderFlow(seed=3)
+    with Client(exchange.listen, app) as client:
+        loop = OpenLoop(client, flow.take, lambda frames: None, rate=0.0)
+        loop._send(flow.take(5), 0.0)
+        while client.in_flight:
+            client.offer(flow.take(0))
+        assert loop.answered == 0
+        loop.drain()
+    assert loop.answered == loop.sent == 5
+
+
 class Numbering:
     """Of a client only what the schedule asks for: it numbers what it is given."""
 

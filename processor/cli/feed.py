@@ -169,7 +169,7 @@ class Feed:
 
     def _drain(self) -> None:
         deadline = time.monotonic() + DRAIN_S
-        while self._client.in_flight:
+        while self._loop.answered < self._loop.sent:
             self._loop.drain()
             self._line_when_due()
             if time.monotonic() > deadline:
@@ -205,7 +205,7 @@ class Feed:
 
     def _print(self, numbers: dict[str, Any], *, summary: bool) -> None:
         if summary:
-            numbers = {**numbers, "summary": True, "unanswered": self._client.in_flight}
+            numbers = {**numbers, "summary": True, "unanswered": self._loop.sent - self._loop.answered}
         print(json.dumps(numbers) if self._json else _text(numbers), flush=True)
 
 

@@ -45,7 +45,8 @@ def test_two_feeds_at_once_and_one_after_the_other_never_use_an_order_id_twice(e
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_everything_answered_and_the_summary(exchange: ServiceProcess, number: int) -> None:
-    with Command("feed", "exchange", "--to", exchange.listen) as feed:
+    # Not so many that the service takes a snapshot, which would be an event, too.
+    with Command("feed", "exchange", "--to", exchange.listen, "--rate", 50_000) as feed:
         line = feed.wait_for("events/s")
         assert "round trip p50" in line and "trades" in line and "sequence" in line and "last snapshot" in line
         feed.signal(number)
