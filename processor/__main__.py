@@ -2,10 +2,7 @@
 
 import sys
 
-try:
-    from processor.cli.main import main
-except KeyboardInterrupt:       # Ctrl-C while all of this is still being imported
-    sys.exit(130)
+from processor.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.broker import Broker, broker
+from bench.service_process import ServiceProcess, running
 from processor.ring import buffer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,3 +54,11 @@ def own_broker() -> Iterator[Broker]:
 def topic() -> str:
     """A topic's name that nobody has used."""
     return f"test-{secrets.token_hex(6)}"
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[ServiceProcess]:
+    """A running exchange, on an embedded journal."""
+    place = {"journal": f"embedded:{tmp_path}/journal", "snapshots": tmp_path / "snapshots"}
+    with running("processor.apps.exchange:app", listen=f"unix:{tmp_path}/socket", **place) as started:
+        yield started

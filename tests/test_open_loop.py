@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from bench.service_process import ServiceProcess, running
+from bench.service_process import ServiceProcess
 from processor.apps.exchange import Acknowledged, Traded, app
 from processor.apps.exchange.flow import BLOCK, OrderFlow
 from processor.client import Client
@@ -17,19 +14,10 @@ from processor.client.frames import answered, count_type
 from processor.client.openloop import OpenLoop
 from processor.client.wire import split
 
-EXCHANGE = "processor.apps.exchange:app"
 
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[ServiceProcess]:
-    place = {"journal": f"embedded:{tmp_path}/journal", "snapshots": tmp_path / "snapshots"}
-    with running(EXCHANGE, listen=f"unix:{tmp_path}/socket", **place) as started:
-        yield started
-
-
-def test_offer_takes_what_the_window_has_room_for_and_waits_for_nothing(service: ServiceProcess) -> None:
+def test_offer_takes_what_the_window_has_room_for_and_waits_for_nothing(exchange: ServiceProcess) -> None:
     slots = OrderFlow(seed=3).take(100)
-    with Client(service.listen, app, window=64) as client:
+    with Client(exchange.listen, app, window=64) as client:
         assert client.offer(slots) == range(1, 65)
         frames = client.receive_frames(10.0, answers=64)
         assert answered(frames)[0].tolist() == list(range(1, 65)) and client.in_flight == 0
@@ -37,21 +25,21 @@ def test_offer_takes_what_the_window_has_room_for_and_waits_for_nothing(service:
         assert len(answered(client.receive_frames(10.0, answers=999))[0]) == 36
 
 
-def test_a_bounded_receive_ends_without_an_answer_when_the_service_is_away(service: ServiceProcess) -> None:
+def test_a_bounded_receive_ends_without_an_answer_when_the_service_is_away(exchange: ServiceProcess) -> None:
     slots = OrderFlow(seed=3).take(10)
-    with Client(service.listen, app) as client:
-        service.kill()
+    with Client(exchange.listen, app) as client:
+        exchange.kill()
         client.offer(slots)
         assert client.receive_frames(0.01) == b"" and client.receive_frames(0.01) == b"" and client.in_flight == 10
-        service.start()
+        exchange.start()
         frames = b""
         while client.in_flight:
             frames += client.receive_frames(1.0)
     assert answered(frames)[0].tolist() == list(range(1, 11))
 
 
-def test_outputs_of_a_type_are_counted_in_frames(service: ServiceProcess) -> None:
-    with Client(service.listen, app) as client:
+def test_outputs_of_a_type_are_counted_in_frames(exchange: ServiceProcess) -> None:
+    with Client(exchange.listen, app) as client:
         client.offer(OrderFlow(seed=3).take(2_000))
         frames = client.receive_frames(10.0, answers=2_000)
     kinds = [kind for _, _, _, _, kind, _, _ in split(frames)]
@@ -63,10 +51,10 @@ def test_outputs_of_a_type_are_counted_in_frames(service: ServiceProcess) -> Non
 
 
 @pytest.mark.parametrize("rate", [5_000.0, 0.0])
-def test_everything_that_is_due_is_sent_once_and_answered(service: ServiceProcess, rate: float) -> None:
+def test_everything_that_is_due_is_sent_once_and_answered(exchange: ServiceProcess, rate: float) -> None:
     heard: list[bytes] = []
     flow, again = OrderFlow(seed=3), OrderFlow(seed=3)
-    with Client(service.listen, app) as client, Ahead(lambda: flow.take(BLOCK)) as supply:
+    with Client(exchange.listen, app) as client, Ahead(lambda: flow.take(BLOCK)) as supply:
         loop = OpenLoop(client, supply, heard.append, rate=rate, most_s=0.5)
         while not loop.finished:
             loop.turn()
@@ -78,6 +66,20 @@ def test_everything_that_is_due_is_sent_once_and_answered(service: ServiceProces
             if kind < 0xFF00]  # fmt: skip
     sent = again.take(loop.sent).view(app.schema.slot_dtype(app.message_of(Acknowledged)))
     assert set(seqs) <= set(sent["payload"]["seq"].reshape(-1).tolist()) and len(set(seqs)) > 0.9 * loop.sent
+
+
+def test_answers_that_came_in_while_something_was_sent_are_taken_although_nothing_is_in_flight(
+    exchange: ServiceProcess,
+) -> None:
+    flow = OrderFlow(seed=3)
+    with Client(exchange.listen, app) as client:
+        loop = OpenLoop(client, flow.take, lambda frames: None, rate=0.0)
+        loop._send(flow.take(5), 0.0)
+        while client.in_flight:
+            client.offer(flow.take(0))
+        assert loop.answered == 0
+        loop.drain()
+    assert loop.answered == loop.sent == 5
 
 
 class Numbering:

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from processor.apps.exchange import app
-from processor.cli.feed import DRAIN_S
+from processor.cli.feed import DRAIN_S, check_flow, flow_options
 from processor.cli.lifetime import end_with_parent
 from processor.cli.progress import RecoveryBar, say
 from processor.config import Config
-from processor.errors import EXIT_CANNOT_RUN, EXIT_DONE, WrongUse
+from processor.errors import EXIT_CANNOT_RUN, EXIT_DONE
 from processor.gateway.listener import PATH_BYTES_MAX
 from processor.service import Service
 
@@ -44,22 +44,15 @@ default rate the journal grows by {RATE * app.schema.slot_bytes / 1e6:.1f} MB a 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = DESCRIPTION
     parser.add_argument("application", choices=("exchange",), help="the only one that there is a generator for")
-    parser.add_argument("--for", type=float, dest="seconds", metavar="S", help="seconds (default: until Ctrl-C)")
     parser.add_argument("--state", default=STATE, metavar="DIR",
                         help="where journal and snapshots are (default: %(default)s, below the current directory)")
-    parser.add_argument("--rate", type=float, default=RATE, metavar="N",
-                        help="events a second; 0: as fast as it goes (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the order flow (default: %(default)s)")
     parser.add_argument("--snapshot-every", type=int, default=Config.snapshot_every, metavar="N",
                         help="events between two snapshots (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="the client's lines as JSON")
-    parser.add_argument("--end-with-parent", action="store_true",
-                        help="end when the process that started this one does")
+    flow_options(parser, RATE)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.rate < 0 or (arguments.seconds is not None and arguments.seconds <= 0) or arguments.seed < 0:
-        raise WrongUse("--rate and --seed are 0 or more, --for is more than 0")
+    check_flow(arguments)
     directory = Path(arguments.state).absolute()
     with socket_address(directory) as address:
         service = Service(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import signal
 import threading
 import time
@@ -64,18 +65,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("application", choices=("exchange",), help="the only one that there is a generator for")
     parser.add_argument("--to", required=True, metavar="ADDR",
                         help="the service's address, for example unix:/tmp/exchange")
-    parser.add_argument("--rate", type=float, default=0.0, metavar="N",
-                        help="events a second; 0: as fast as it goes (default)")
+    flow_options(parser, rate=0)
+
+
+def flow_options(parser: argparse.ArgumentParser, rate: int) -> None:
+    """What to feed, how fast and how long; `rate` is the default. To be checked by `check_flow`."""
+    parser.add_argument("--rate", type=float, default=rate, metavar="N",
+                        help="events a second; 0: as fast as it goes (default: %(default)s)")
     parser.add_argument("--for", type=float, dest="seconds", metavar="S", help="seconds (default: until Ctrl-C)")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the order flow (default %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the order flow (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="the lines as JSON, one object each")
     parser.add_argument("--end-with-parent", action="store_true",
                         help="end when the process that started this one does")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    if arguments.rate < 0 or (arguments.seconds is not None and arguments.seconds <= 0) or arguments.seed < 0:
+def check_flow(arguments: argparse.Namespace) -> None:
+    """Raises WrongUse for numbers that cannot be."""
+    fine = 0 <= arguments.rate < math.inf and arguments.seed >= 0
+    if not fine or (arguments.seconds is not None and not 0 < arguments.seconds < math.inf):
         raise WrongUse("--rate and --seed are 0 or more, --for is more than 0")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    check_flow(arguments)
     if arguments.end_with_parent:
         end_with_parent(signal.SIGTERM)
     with Client(arguments.to, app, reconnect_s=RECONNECT_S, connect_s=CONNECT_S) as client, stop_asked() as stop:
@@ -157,7 +169,7 @@ class Feed:
 
     def _drain(self) -> None:
         deadline = time.monotonic() + DRAIN_S
-        while self._client.in_flight:
+        while self._loop.answered < self._loop.sent:
             self._loop.drain()
             self._line_when_due()
             if time.monotonic() > deadline:
@@ -193,7 +205,7 @@ class Feed:
 
     def _print(self, numbers: dict[str, Any], *, summary: bool) -> None:
         if summary:
-            numbers = {**numbers, "summary": True, "unanswered": self._client.in_flight}
+            numbers = {**numbers, "summary": True, "unanswered": self._loop.sent - self._loop.answered}
         print(json.dumps(numbers) if self._json else _text(numbers), flush=True)
 
 

@@ -6,8 +6,9 @@ import argparse
 import contextlib
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from processor.errors import EXIT_CANNOT_RUN, EXIT_DONE, ProcessorError
 
@@ -33,7 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(given)
+        with _quiet_ctrl_c():
+            arguments = _parse(given)
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()      # here, where a reader that has gone is no error
+        return code
     except ProcessorError as error:
         _flush()
         if str(error):
@@ -57,7 +62,20 @@ def _flush() -> None:
         sys.stdout.flush()
 
 
-def _run(given: list[str]) -> int:
+@contextlib.contextmanager
+def _quiet_ctrl_c() -> Iterator[None]:
+    """Ctrl-C ends the process at once, as long as nothing goes on but imports: a traceback of those helps nobody."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield       # whoever calls us has seen to it, or it is ignored
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _parse(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="processor", epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter,
         description="An in-memory business logic processor with Apache Kafka as its journal.",
@@ -74,10 +92,11 @@ def _run(given: list[str]) -> int:
         )
         module.configure(child)
         child.set_defaults(run=module.run)
-    arguments = parser.parse_args(given)
-    code = int(arguments.run(arguments))
-    sys.stdout.flush()      # here, where a reader that has gone is no error
-    return code
+    try:
+        return parser.parse_args(given)
+    except SystemExit:
+        sys.stdout.flush()      # the help; here, where a reader that has gone is no error
+        raise
 
 
 __all__ = ["COMMANDS", "main"]

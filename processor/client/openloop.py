@@ -42,7 +42,7 @@ class OpenLoop:
         self._mask = size - 1
         self.started = time.perf_counter()
         self.sent = 0
-        self.answered = 0
+        self.answered = 0           # and taken: what is sent may bring in answers that are taken later
         self.sequence = 0
         self.latencies = Latencies()
 
@@ -91,12 +91,11 @@ class OpenLoop:
 
     def _receive(self, wait_s: float) -> None:
         flying = self._client.in_flight
-        if flying == 0:
-            time.sleep(wait_s)
-            return
         # As fast as it goes: a part of what is in flight, so that the rest keeps the service busy meanwhile.
         frames = self._client.receive_frames(wait_s, answers=1 if self._rate else max(1, flying // 4))
         if not frames:
+            if flying == 0:
+                time.sleep(wait_s)
             return
         now = time.perf_counter() - self.started
         requests, sequences = answered(frames)

@@ -12,13 +12,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROCESSOR = (sys.executable, "-m", "processor")
 LONG_S = 60.0
+BUFFERED = {"PYTHONUNBUFFERED": ""}     # as users have it: what is not flushed is not seen
 
 
 def processor(*words: object, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Runs it to its end."""
     return subprocess.run(
         [*PROCESSOR, *map(str, words)], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=LONG_S,
-        check=False, cwd=ROOT, env={**os.environ, **(environment or {})},
+        check=False, cwd=ROOT, env={**os.environ, **BUFFERED, **(environment or {})},
     )  # fmt: skip
 
 
@@ -34,7 +35,7 @@ class Command:
         self._ended = False
         self.process = subprocess.Popen(
             [*command, *map(str, words)], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            stderr=subprocess.STDOUT, text=True, start_new_session=True, env={**os.environ, **BUFFERED},
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -13,12 +13,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from processor.cli.demo import FeedingClient
+from processor.cli.feed import stop_asked
 from processor.counters import Counters
 from processor.snapshot.store import SnapshotStore
 from tests.cli.commands import LONG_S, PROCESSOR, ROOT, Command, processor
@@ -99,6 +102,31 @@ def test_a_signal_before_anything_is_fed_ends_it_without_a_traceback(demo: tuple
         running.signal(signal.SIGINT, group=True)
         assert running.join() == 0
     assert "Traceback" not in running.text and "the state is in" in running.lines[-1]
+
+
+def test_signals_wait_for_the_client_until_it_can_take_them() -> None:
+    script = "import signal, sys; sys.exit(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())) != [2, 15])"
+    ended = threading.Event()
+    client = FeedingClient([sys.executable, "-c", script], ended.set)
+    client.start()
+    assert ended.wait(LONG_S) and client.failure == "" and not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    client.close()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+    try:
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        with stop_asked() as stop:
+            assert stop.is_set() and not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def test_a_client_that_is_asked_before_it_is_started_is_not_started() -> None:
+    ended = threading.Event()
+    client = FeedingClient(["/no/such/program"], ended.set)
+    client.ask()
+    client.start()
+    client.close()
+    assert ended.is_set() and client.failure == ""
 
 
 def test_a_client_that_is_killed_ends_it_orderly_with_exit_code_3(demo: tuple[str, ...], tmp_path: Path) -> None:
