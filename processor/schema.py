@@ -64,12 +64,12 @@ class Message:
                 raise WrongUse(f"{self.name}.{key} is {kind.code}, in UTF-8; got {value!r} ({error.reason})") from error
         if not isinstance(value, (bytes, bytearray, memoryview, np.void)):
             raise WrongUse(f"{self.name}.{key} is {kind.code}: {'text or ' if kind.text else ''}bytes; got {value!r}")
-        value = bytes(value)
-        if kind.text and b"\0" in value:
+        data = value.tobytes() if isinstance(value, np.void) else bytes(value)
+        if kind.text and b"\0" in data:
             raise WrongUse(f"{self.name}.{key} is {kind.code}: a zero byte cannot be part of it")
-        if len(value) > kind.dtype.itemsize:
-            raise WrongUse(f"{self.name}.{key} is {kind.code}; got {len(value)} bytes")
-        return value.ljust(kind.dtype.itemsize, b"\0") if kind.dtype.kind == "V" else value
+        if len(data) > kind.dtype.itemsize:
+            raise WrongUse(f"{self.name}.{key} is {kind.code}; got {len(data)} bytes")
+        return data.ljust(kind.dtype.itemsize, b"\0") if kind.dtype.kind == "V" else data
 
     def unpack(self, payload: bytes | memoryview) -> dict[str, Any]:
         """The payload's values by field name: int, float, str (text) or bytes (raw)."""

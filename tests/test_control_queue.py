@@ -1,4 +1,6 @@
-"""Events from inside: bounded, coalesced, in their order, into slots that are kept for them, the last one for quarantine."""
+"""Events from inside: bounded, coalesced, in their order, into slots that are kept for them, the last one for
+quarantine.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +46,8 @@ def test_the_last_slot_waits_for_a_quarantine_which_overtakes_what_waits_before_
     assert control.put(QUARANTINE, trigger(9))
     assert control.drain_now() == 1
     assert (control.pending, claimable(ring, control=True)) == (2, (0, 0))
+    assert control.put(TIMER, trigger(4)) and control.put(TIMER, trigger(5))
+    assert control.pending == 2                  # they are what is pending: it was the quarantine that went
     assert control.put(QUARANTINE, trigger(10))
     assert control.drain_now() == 0
     # The last stage has passed some: the quarantine that waits is not the first in the queue, but nothing is lost.

@@ -56,7 +56,7 @@ def test_a_producer_that_finds_the_ring_full_goes_on_when_the_last_stage_has_pas
     assert [ring.position(stage) for stage in range(3)] == [6, 0, 0]
     assert consume(ring, 1, 6)[0] == 0
     assert ring.position(0) == 6                # free only behind the last stage
-    followers = [threading.Thread(target=consume, args=(ring, 2, 100)), threading.Thread(target=consume, args=(ring, 1, 94))]
+    followers = [threading.Thread(target=consume, args=(ring, stage, count)) for stage, count in ((2, 100), (1, 94))]
     for thread in followers:
         thread.start()
     for thread in [producer, *followers]:

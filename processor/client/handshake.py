@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ MAGIC = 0x4F4C4850
 VERSION = 1
 KIND_SESSION = 1
 KIND_ADMIN = 2
-SEND_BUFFER_BYTES = 1 << 20     # asked for; the system gives what it allows
+SEND_BUFFER_BYTES = 1 << 20  # asked for; the system gives what it allows
 
 REPLY_EVICTED = 0xFF06
 REPLY_WELCOME = 0xFF07
@@ -98,10 +99,8 @@ def open_session(connection: socket.socket, greeting: bytes) -> Welcome:
 
     Raises Evicted, NotNow (no place, no answer, connection lost), or ClientError with the service's text.
     """
-    try:
+    with contextlib.suppress(OSError):  # a refusal may be waiting to be read
         connection.sendall(greeting)
-    except OSError:
-        pass                      # a refusal may be waiting to be read
     try:
         head = np.frombuffer(_read(connection, REPLY.itemsize), REPLY)[0]
         payload = _read(connection, -(-int(head["length"]) // 8) * 8)[: int(head["length"])]
