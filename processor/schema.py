@@ -137,5 +137,5 @@ class Schema:
         """A whole slot of this event: the header's fields, `payload` with the event's, padding up to slot_bytes."""
         names = [*(HEADER.names or ()), "payload"]
         formats = [*(HEADER[name] for name in HEADER.names or ()), event.dtype]
-        offsets = [*((HEADER.fields or {})[name][1] for name in HEADER.names or ()), SLOT_HEADER_BYTES]
+        offsets = [*(field[1] for field in (HEADER.fields or {}).values()), SLOT_HEADER_BYTES]
         return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": self.slot_bytes})

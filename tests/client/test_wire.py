@@ -13,7 +13,7 @@ SLOT_BYTES, OUTPUT = 64, 7
 EVICTED = 0xFF06
 
 
-def reply(request: int, index: int = 0, *, last: bool = True, kind: int = OUTPUT, payload: bytes = b"12345678") -> bytes:
+def reply(request: int, index: int = 0, *, last: bool = True, kind: int = OUTPUT, payload: bytes = bytes(8)) -> bytes:
     head = np.zeros((), REPLY)
     head["request"], head["index"], head["type"], head["length"] = request, index, kind, len(payload)
     head["flags"] = REPLY_LAST if last else 0

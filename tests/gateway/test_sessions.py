@@ -93,7 +93,7 @@ def test_what_the_lost_connection_still_delivers_behind_the_new_one_is_not_taken
         service.double.hold()
         client.send_many(Echo(k, k) for k in range(1, 2_001))
         until(lambda: service.counts("frames") == 48)
-        # Lost without the gateway being told, as when a child of the client still holds the descriptor: it goes on to read
+        # Lost without the gateway being told, as when a child of the client still holds the descriptor: it reads on
         # what was sent there, beside the new connection.
         assert client._socket is not None
         held = client._socket.dup()
