@@ -35,8 +35,8 @@ class Config:
     connections_max: int = 4_096
     hello_s: float = 10.0
 
-    # Outputs: bytes between logic and the sockets (a power of two); unsent bytes of one connection above which it is not
-    # read any more, and above which it is closed.
+    # Outputs: bytes between logic and the sockets (a power of two); unsent bytes of one connection above which it is
+    # not read any more, and above which it is closed.
     output_queue_bytes: int = 16 * 1024 * 1024
     unsent_pause_bytes: int = 1024 * 1024
     unsent_close_bytes: int = 256 * 1024 * 1024
@@ -66,8 +66,8 @@ class Config:
             if getattr(self, name) < 1:
                 raise WrongUse(f"{name} is at least 1, not {getattr(self, name)}")
         if self.output_queue_bytes & (self.output_queue_bytes - 1) or self.output_queue_bytes < OUTPUT_QUEUE_BYTES_MIN:
-            raise WrongUse(f"output_queue_bytes is a power of two, at least {OUTPUT_QUEUE_BYTES_MIN} (room for the longest output), "
-                           f"not {self.output_queue_bytes}")
+            raise WrongUse(f"output_queue_bytes is a power of two, at least {OUTPUT_QUEUE_BYTES_MIN} (room for the "
+                           f"longest output), not {self.output_queue_bytes}")
         if not 1 <= self.connections_max <= 65_535:
             raise WrongUse(f"connections_max is from 1 to 65535, not {self.connections_max}")
         if not 0 < self.unsent_pause_bytes <= self.unsent_close_bytes:

@@ -12,7 +12,7 @@ from processor.errors import WrongUse
 from processor.outputs.queue import BIND, TO_CONNECTION, TO_SESSION, OutputQueue
 
 CAPACITY = 4096
-MOST = CAPACITY // 2 - 16       # bytes of the longest parcel
+MOST = CAPACITY // 2 - 16  # bytes of the longest parcel
 Parcel = tuple[int, int, bytes]
 
 
@@ -34,7 +34,9 @@ def take_all(queue: OutputQueue) -> list[Parcel]:
 kinds = st.sampled_from([TO_SESSION, TO_SESSION, TO_SESSION, TO_CONNECTION, BIND])
 sizes = st.one_of(st.integers(1, 20), st.integers(1, MOST // 8)).map(lambda words: 8 * words)
 puts = st.tuples(st.just("put"), kinds, st.integers(1, 3), sizes)
-steps = st.lists(st.one_of(puts, puts, puts, st.just(("flush",)), st.tuples(st.just("take"), st.integers(1, 5))), max_size=80)
+steps = st.lists(
+    st.one_of(puts, puts, puts, st.just(("flush",)), st.tuples(st.just("take"), st.integers(1, 5))), max_size=80
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -42,7 +44,7 @@ steps = st.lists(st.one_of(puts, puts, puts, st.just(("flush",)), st.tuples(st.j
 def test_what_is_taken_is_what_was_put_and_flushed_in_its_order(steps: list[tuple]) -> None:
     queue = OutputQueue(CAPACITY)
     put: list[Parcel] = []
-    flushed = 0                  # of what was put
+    flushed = 0  # of what was put
     taken: list[Parcel] = []
     for number, step in enumerate(steps):
         if step[0] == "put":
@@ -51,8 +53,8 @@ def test_what_is_taken_is_what_was_put_and_flushed_in_its_order(steps: list[tupl
             if queue.put(kind, target, frames, flush=False):
                 put.append((kind, target, frames))
             else:
-                # In the way can only be what is in it (a header and padding for each parcel), and the end of the memory that
-                # one parcel did not fit before.
+                # In the way can only be what is in it (a header and padding for each parcel), and the end of the
+                # memory that one parcel did not fit before.
                 in_it = sum(len(p[2]) + 32 for p in put) - sum(len(p[2]) for p in taken)
                 assert in_it + (size + 32) + max([size, *(len(p[2]) for p in put)]) + 32 > CAPACITY
         elif step[0] == "flush":
@@ -84,11 +86,20 @@ def test_parcels_of_one_size_go_round_and_round(size: int) -> None:
 
 def test_frames_for_one_session_share_a_parcel_until_they_are_flushed() -> None:
     queue = OutputQueue(CAPACITY)
-    for kind, target, flush in [(TO_SESSION, 1, False), (TO_SESSION, 1, True), (TO_SESSION, 1, False), (TO_SESSION, 2, False),
-                                (BIND, 2, False), (BIND, 2, True)]:
+    for kind, target, flush in [
+        (TO_SESSION, 1, False),
+        (TO_SESSION, 1, True),
+        (TO_SESSION, 1, False),
+        (TO_SESSION, 2, False),
+        (BIND, 2, False),
+        (BIND, 2, True),
+    ]:
         assert queue.put(kind, target, b"12345678", flush=flush)
     assert take_all(queue) == [
-        (TO_SESSION, 1, b"12345678" * 2), (TO_SESSION, 1, b"12345678"), (TO_SESSION, 2, b"12345678"), (BIND, 2, b"12345678"),
+        (TO_SESSION, 1, b"12345678" * 2),
+        (TO_SESSION, 1, b"12345678"),
+        (TO_SESSION, 2, b"12345678"),
+        (BIND, 2, b"12345678"),
         (BIND, 2, b"12345678"),
     ]
 

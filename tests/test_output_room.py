@@ -49,7 +49,7 @@ def slots_of(app: App, count: int, events: int) -> bytes:
     slots = np.zeros(1 + events, np.dtype([("head", HEADER), ("payload", "<u8", 4)]))
     slots["head"]["sequence"] = np.arange(1, events + 2)
     slots["head"][0]["type"], slots["head"][0]["length"] = 0xFF01, 32
-    slots["payload"][0] = (1, 1, 7, 0)                      # token, connection 7
+    slots["payload"][0] = (1, 1, 7, 0)  # token, connection 7
     slots["head"]["type"][1:], slots["head"]["length"][1:], slots["head"]["session"][1:] = 1, 8, 1
     slots["head"]["request"][1:] = np.arange(1, events + 1)
     slots["payload"][1:, 0] = count
@@ -90,7 +90,7 @@ def test_outputs_beyond_the_queue_wait_for_room_and_all_come() -> None:
     until(take)
     outputs.publish()
     take()
-    assert [kind for kind, _, _ in parcels[:2]] == [2, 1]   # bind, welcome
+    assert [kind for kind, _, _ in parcels[:2]] == [2, 1]  # bind, welcome
     assert types_in(parcels[2:]) == [1] * 1500
     assert core.sequence == 6
 
@@ -104,7 +104,7 @@ def test_a_wait_for_room_is_given_up_when_told_so() -> None:
     core.abort()
     thread.join()
     assert core.stop == STOP_ABORTED
-    assert passed == [1]                                    # the session open; the event is durable, and replay applies it
+    assert passed == [1]  # the session open; the event is durable, and replay applies it
     assert core.sequence == 1
 
 

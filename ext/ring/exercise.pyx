@@ -117,3 +117,8 @@ def claimable(Ring ring not None, bint control=False):
 def damage(Ring ring not None, uint64_t position, uint32_t byte):
     """Flips one bit in a byte of a published slot, to prove that the checks see it."""
     (<char*>ring.slot(position))[byte] ^= 1
+
+
+def publish_unwritten(Ring ring not None, uint64_t count):
+    """Publishes slots with what an earlier round left in them, as a producer that loses its writes, to prove that the checks see it."""
+    ring.advance(0, sequence_get(&ring.sequences[0]) + count)

@@ -12,7 +12,8 @@ from processor.errors import ClientError, ClientTimeout
 def admin(address: str, command: dict[str, Any], *, timeout_s: float = 60.0) -> dict[str, Any]:
     """Sends the command to the service at `address` (unix:/path) and returns its answer.
 
-    Raises ClientError when nobody answers there or what comes is no JSON object, ClientTimeout when nothing comes in time.
+    Raises ClientError when nobody answers there or what comes is no JSON object, ClientTimeout when nothing comes in
+    time.
     """
     try:
         connection = connect(address, timeout_s)
@@ -24,7 +25,9 @@ def admin(address: str, command: dict[str, Any], *, timeout_s: float = 60.0) -> 
             stream.flush()
             line = stream.readline()
         except TimeoutError as error:
-            raise ClientTimeout(f"the service at {address} did not answer the command within {timeout_s:g} s") from error
+            raise ClientTimeout(
+                f"the service at {address} did not answer the command within {timeout_s:g} s"
+            ) from error
         except OSError as error:
             raise ClientError(f"the connection to {address} was lost: {error.strerror or error}") from error
     try:

@@ -34,8 +34,9 @@ class Output:
 class Answer:
     """What the service said to one request; iterating over it gives its outputs.
 
-    `sequence` and `timestamp` (ns since the epoch) are those of the event; `rejected` is the reason, when it was; `status` is "applied",
-    "rejected" or "applied, outputs no longer kept"; `repeated` tells that it is the stored answer, sent again.
+    `sequence` and `timestamp` (ns since the epoch) are those of the event; `rejected` is the reason, when it was;
+    `status` is "applied", "rejected" or "applied, outputs no longer kept"; `repeated` tells that it is the stored
+    answer, sent again.
     """
 
     request: int
@@ -54,7 +55,7 @@ class Answer:
 
 
 class Decoder:
-    """Makes answers of whole reply frames. `classes` are the application's output classes by number, when it is known."""
+    """Makes answers of whole reply frames. `classes`: the application's output classes by number, if it is known."""
 
     def __init__(self, schema: Schema, classes: dict[int, Callable[..., Any]]) -> None:
         self._schema = schema
@@ -76,7 +77,9 @@ class Decoder:
                 )
             elif kind == REPLY_GAP:
                 last = int.from_bytes(payload[:8], "little")
-                error = ClientError(f"request {request} was refused as a gap: the last one that the service has is {last}")
+                error = ClientError(
+                    f"request {request} was refused as a gap: the last one that the service has is {last}"
+                )
             elif kind != REPLY_DONE:
                 outputs.append(self._output(kind, payload))
             if flags & REPLY_LAST:
@@ -88,7 +91,9 @@ class Decoder:
     def _output(self, kind: int, payload: bytes) -> Any:
         message = self._schema.outputs.get(kind)
         if message is None or message.length != len(payload):
-            raise ClientError(f"the service sent an output of type {kind} with {len(payload)} bytes, which its schema has not")
+            raise ClientError(
+                f"the service sent an output of type {kind} with {len(payload)} bytes, which its schema has not"
+            )
         values = message.unpack(payload)
         made = self._classes.get(kind)
         return Output(message.name, values) if made is None else made(**values)

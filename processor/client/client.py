@@ -38,11 +38,12 @@ BACKOFF_S = (0.005, 0.5)      # between two attempts to connect: the first, the 
 class Client:
     """A session with the service at `address` (unix:/path).
 
-    With an `app`, events and outputs are instances of its classes and its schema must be the service's; without, events are
-    (name, {field: value}) and outputs are Output(type, fields). At most `window` requests are in flight (the service's own limit
-    by default). A call raises ClientTimeout when no answer comes for `timeout_s` seconds; what was asked stays in flight, and its answer
-    comes later. A lost connection is made again, for at most `reconnect_s` seconds, and everything unanswered is sent again; the
-    service applies nothing twice. The first connection is tried for `connect_s` seconds.
+    With an `app`, events and outputs are instances of its classes and its schema must be the service's; without,
+    events are (name, {field: value}) and outputs are Output(type, fields). At most `window` requests are in flight (the
+    service's own limit by default). A call raises ClientTimeout when no answer comes for `timeout_s` seconds; what
+    was asked stays in flight, and its answer comes later. A lost connection is made again, for at most `reconnect_s`
+    seconds, and everything unanswered is sent again; the service applies nothing twice. The first connection is tried
+    for `connect_s` seconds.
 
     Raises ClientError when nobody answers or the service refuses, SessionEvicted when it has forgotten the session.
     Thread safety: one thread at a time; use a client each for several. Not to be used in a child after a fork.
@@ -67,19 +68,19 @@ class Client:
         self._token = os.urandom(16)
         self._window = window
         self._socket: socket.socket | None = None
-        self._dead: ClientError | None = None     # what ended the session; answers that came before it can still be read
+        self._dead: ClientError | None = None  # what ended the session; answers that came before it can still be read
         self._closed = False
         self._answers: deque[Answer | ClientError] = deque()
         self._welcome: Welcome | None = None
         self._lost_at = time.monotonic()
-        self._wire = Wire(32, 1)              # until the welcome tells the sizes
+        self._wire = Wire(32, 1)  # until the welcome tells the sizes
         self.schema: Schema
         self._connect(connect_s, time.monotonic() + max(connect_s, timeout_s))
 
     # Asking.
 
     def request(self, event: Any) -> Answer:
-        """Sends one event and waits for its answer. Answers of earlier requests that come meanwhile are kept for `answers`."""
+        """Sends one event and waits for its answer. Those of earlier requests that come meanwhile wait in `answers`."""
         number = self.submit(event)
         self._wait(number)
         self._decode()
@@ -112,8 +113,8 @@ class Client:
     def send_array(self, event: Any, payloads: np.ndarray[Any, Any]) -> range:
         """Sends one event of this type (class or name) for each element of a structured array; their request numbers.
 
-        `payloads`: shape (n,), the fields of the event (any byte order and alignment, integers of any size). Answers pile up until they
-        are read. Raises WrongUse when any value does not fit its field; nothing is sent then.
+        `payloads`: shape (n,), the fields of the event (any byte order and alignment, integers of any size). Answers
+        pile up until they are read. Raises WrongUse when any value does not fit its field; nothing is sent then.
         """
         first = self._wire.submitted + 1
         self._put_payloads(*self._encoder.array(event, payloads))
@@ -122,7 +123,8 @@ class Client:
     def answers(self) -> Iterator[Answer]:
         """The answers of everything that was sent, in order, until all of it is answered.
 
-        Raises ClientError for a request that the service refused as too old or as a gap; iterating again goes on behind it.
+        Raises ClientError for a request that the service refused as too old or as a gap; iterating again goes on
+        behind it.
         """
         while True:
             self._check_open()
@@ -163,12 +165,16 @@ class Client:
             frames = self._wire.take()
         return frames
 
-    def stream(self, slots: np.ndarray[Any, Any], on_frames: Callable[[bytes], object], *, window: int | None = None) -> range:
-        """Sends whole slots and calls `on_frames` with the reply frames, in order, each once; returns when all are answered.
+    def stream(
+        self, slots: np.ndarray[Any, Any], on_frames: Callable[[bytes], object], *, window: int | None = None
+    ) -> range:
+        """Sends whole slots and calls `on_frames` with the reply frames, in order, each once; returns when all are
+        answered.
 
-        `slots`: shape (n,), an item of slot_bytes each (or uint8 of shape (n, slot_bytes)); type, length and payload are the caller's,
-        session and request are filled in. At most `window` are in flight. Answers of earlier requests stay for `answers`.
-        Returns the request numbers. What is raised on the way (see the class) comes after the frames that came before it.
+        `slots`: shape (n,), an item of slot_bytes each (or uint8 of shape (n, slot_bytes)); type, length and payload
+        are the caller's, session and request are filled in. At most `window` are in flight. Answers of earlier
+        requests stay for `answers`. Returns the request numbers. What is raised on the way (see the class) comes
+        after the frames that came before it.
         """
         rows = self._encoder.slots(slots)
         self._wait(self._wire.submitted)
@@ -241,7 +247,7 @@ class Client:
             self._push()
 
     def _push(self) -> None:
-        """Gives the socket what it takes now; nobody waits here. A lost connection is made again by whoever waits next."""
+        """Gives the socket what it takes now, without waiting. Whoever waits next makes a lost connection again."""
         if self._socket is not None:
             self._after(self._wire.pump(self._wire.submitted, 0))
 
@@ -305,8 +311,8 @@ class Client:
         many = len(self.unanswered)
         self._die(
             SessionEvicted(
-                f"the service has evicted session {self.session}; {many} requests are unanswered and are not sent again, since nobody "
-                "knows whether they were applied: look at the state, then open a new client",
+                f"the service has evicted session {self.session}; {many} requests are unanswered and are not sent "
+                "again, since nobody knows whether they were applied: look at the state, then open a new client",
                 self.unanswered,
             )
         )
@@ -341,7 +347,7 @@ class Client:
             except NotNow as error:
                 now = time.monotonic()
                 if now - self._lost_at >= patience_s:
-                    self._lost_at = now           # whoever asks again has the patience again
+                    self._lost_at = now  # whoever asks again has the patience again
                     raise ClientError(f"{error}, tried for {patience_s:g} s: is the service running there?") from error
                 if now >= deadline:
                     raise self._timeout(f"no connection ({error})") from error
@@ -364,11 +370,19 @@ class Client:
         if known is None:
             self._begin(welcome)
         elif welcome.journal_id != known.journal_id:
-            self._die(ClientError(f"the service at {self.address} has another journal now ({welcome.journal_id:016x}, it was "
-                                  f"{known.journal_id:016x}): this session is not in it"))
+            self._die(
+                ClientError(
+                    f"the service at {self.address} has another journal now ({welcome.journal_id:016x}, it was "
+                    f"{known.journal_id:016x}): this session is not in it"
+                )
+            )
         elif welcome.last_request < self._wire.answered:
-            self._die(ClientError(f"the service has lost answered requests: its last one is {welcome.last_request}, but "
-                                  f"{self._wire.answered} was answered"))
+            self._die(
+                ClientError(
+                    f"the service has lost answered requests: its last one is {welcome.last_request}, but "
+                    f"{self._wire.answered} was answered"
+                )
+            )
         self._wire.limit = min(self._window or welcome.window, welcome.window, self._wire.window)
         made.setblocking(False)
         self._wire.connect(made.fileno(), welcome.session)

@@ -22,7 +22,9 @@ def check_column(name: str, kind: FieldType, values: np.ndarray[Any, Any]) -> No
     if bounds is not None and given.kind in "iu":
         wrong = np.flatnonzero((values < bounds[0]) | (values > bounds[1]))
         if len(wrong):
-            raise WrongUse(f"{name} is {kind.code}, from {bounds[0]} to {bounds[1]}; got {values[wrong[0]]} at index {wrong[0]}")
+            raise WrongUse(
+                f"{name} is {kind.code}, from {bounds[0]} to {bounds[1]}; got {values[wrong[0]]} at index {wrong[0]}"
+            )
     elif given.kind == wanted.kind == "S":
         wrong = np.flatnonzero(np.strings.str_len(values) > wanted.itemsize)
         if len(wrong):
@@ -45,7 +47,7 @@ class Encoder:
         return {message.number: cls for cls, message in self._app.output_classes().items()}
 
     def event(self, event: Any) -> tuple[int, bytes]:
-        """(type, payload) of an instance of an event class, or of (name, {field: value}); raises WrongUse for others."""
+        """(type, payload) of an event class's instance, or of (name, {field: value}); raises WrongUse for others."""
         if isinstance(event, tuple) and len(event) == 2:
             message, values = self._message(event[0]), event[1]
         else:
@@ -86,7 +88,9 @@ class Encoder:
                 raise WrongUse(f"{self._schema.application} has no event {event!r}; it has {known}")
             return self._schema.event_names[event]
         if self._app is None:
-            raise WrongUse(f"a client without an application takes (name, {{field: value}}), not {event!r}: or make it with one")
+            raise WrongUse(
+                f"a client without an application takes (name, {{field: value}}), not {event!r}: or make it with one"
+            )
         message = self._app.message_of(event)
         if self._schema.events.get(message.number) is not message:
             raise WrongUse(f"{message.name} is an output, not an event")

@@ -39,7 +39,7 @@ MAGIC = 0x4F4C4850
 VERSION = 1
 KIND_SESSION = 1
 KIND_ADMIN = 2
-SEND_BUFFER_BYTES = 1 << 20     # asked for; the system gives what it allows
+SEND_BUFFER_BYTES = 1 << 20  # asked for; the system gives what it allows
 
 REPLY_EVICTED = 0xFF06
 REPLY_WELCOME = 0xFF07

@@ -8,7 +8,7 @@ CLOSED: int
 SPECIAL: int
 
 class Wire:
-    """Numbers requests from 1, keeps at most `window` slots until they are answered, takes whole answers, in order, once."""
+    """Numbers requests from 1, keeps at most `window` slots until answered, takes whole answers, in order, once."""
 
     session: int
     slot_bytes: int
@@ -27,7 +27,7 @@ class Wire:
     def room(self) -> int:
         """Requests that may be put before more answers must have come."""
     def put_slots(self, slots: np.ndarray[Any, np.dtype[np.uint8]]) -> int:
-        """Takes as many of these whole slots (n, slot_bytes) as there is room for; session and request are filled in."""
+        """Takes as many of these whole slots (n, slot_bytes) as there is room for; fills in session and request."""
     def put_payloads(self, type: int, payloads: np.ndarray[Any, np.dtype[np.uint8]]) -> int:
         """Takes as many events of this type, given as payloads (n, length), as there is room for."""
     def pump(self, until: int, timeout_ms: float) -> int:

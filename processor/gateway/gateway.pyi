@@ -7,14 +7,15 @@ from processor.ring.buffer import Ring
 from processor.ring.control import ControlQueue
 
 class Gateway:
-    """Listens at `address` (unix:/path) at once; serves it from `run`, which a thread calls and which returns when closed.
+    """Listens at `address` (unix:/path) at once; serves it from `run`, which a thread calls and which returns when
+    closed.
 
-    `lengths`: int32, shape (65536,), the payload's bytes of each event type, -1 for those that do not exist. A connection is read
-    `read_bytes_max` at a time, is not read while more than `unsent_pause_bytes` of its replies are unsent, and is closed
-    above `unsent_close_bytes` (to its client a lost connection: what it then asks again is answered from what is
-    stored). It has `hello_s` seconds to say hello; after an error it is closed when it takes nothing of its last words
-    for `closing_s`. One that sends no more but reads is closed when all that it asked is answered. Raises GatewayError
-    when the address cannot be had, WrongUse for settings that cannot be.
+    `lengths`: int32, shape (65536,), the payload's bytes of each event type, -1 for those that do not exist. A
+    connection is read `read_bytes_max` at a time, is not read while more than `unsent_pause_bytes` of its replies are
+    unsent, and is closed above `unsent_close_bytes` (to its client a lost connection: what it then asks again is
+    answered from what is stored). It has `hello_s` seconds to say hello; after an error it is closed when it takes
+    nothing of its last words for `closing_s`. One that sends no more but reads is closed when all that it asked is
+    answered. Raises GatewayError when the address cannot be had, WrongUse for settings that cannot be.
     """
 
     address: str

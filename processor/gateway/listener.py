@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from processor.errors import GatewayError, WrongUse
 
-PATH_BYTES_MAX = 107          # of sun_path, without its closing zero
+PATH_BYTES_MAX = 107  # of sun_path, without its closing zero
 LOCK_S = 5
 
 
@@ -22,7 +22,9 @@ def socket_path(address: str) -> str:
     if scheme != "unix" or not colon or not path.startswith("/"):
         raise WrongUse(f"an address is unix:/path (an absolute path), not {address!r}")
     if len(os.fsencode(path)) > PATH_BYTES_MAX:
-        raise WrongUse(f"{address}: a socket's path has at most {PATH_BYTES_MAX} bytes, this one has {len(os.fsencode(path))}")
+        raise WrongUse(
+            f"{address}: a socket's path has at most {PATH_BYTES_MAX} bytes, this one has {len(os.fsencode(path))}"
+        )
     return path
 
 
@@ -46,7 +48,9 @@ class Listener:
                 self._socket.listen(backlog)
         except OSError as error:
             self._socket.close()
-            raise GatewayError(f"cannot listen at {address}: {error.strerror}; check the directory, or choose another path") from error
+            raise GatewayError(
+                f"cannot listen at {address}: {error.strerror}; check the directory, or choose another path"
+            ) from error
         except BaseException:
             self._socket.close()
             raise
@@ -62,7 +66,7 @@ class Listener:
             return
         if self._identify() == self._identity:
             os.unlink(self.path)
-        self._socket.close()      # last: until now the address was in use, so that the file was nobody else's
+        self._socket.close()  # last: until now the address was in use, so that the file was nobody else's
 
     @contextlib.contextmanager
     def _directory_locked(self) -> Iterator[None]:
@@ -76,8 +80,10 @@ class Listener:
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
-                        raise GatewayError(f"cannot listen at {self.address}: another process has held the lock of the directory "
-                                           f"for {LOCK_S} s; end it or choose another path") from None
+                        raise GatewayError(
+                            f"cannot listen at {self.address}: another process has held the lock of the directory "
+                            f"for {LOCK_S} s; end it or choose another path"
+                        ) from None
                     time.sleep(0.01)
             yield
         finally:
@@ -98,7 +104,9 @@ class Listener:
         except OSError as error:
             raise GatewayError(f"cannot listen at {self.address}: {error.strerror}; choose another path") from error
         if not stat.S_ISSOCK(mode):
-            raise GatewayError(f"cannot listen at {self.address}: there is a file that is no socket; remove it or choose another path")
+            raise GatewayError(
+                f"cannot listen at {self.address}: there is a file that is no socket; remove it or choose another path"
+            )
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as probe:
             try:
                 probe.connect(self.path)
@@ -108,7 +116,9 @@ class Listener:
             except FileNotFoundError:
                 return
             except BlockingIOError:
-                pass          # its backlog is full: somebody is there
+                pass  # its backlog is full: somebody is there
             except OSError as error:
-                raise GatewayError(f"cannot tell who listens at {self.address}: {error.strerror}; choose another path") from error
+                raise GatewayError(
+                    f"cannot tell who listens at {self.address}: {error.strerror}; choose another path"
+                ) from error
         raise GatewayError(f"{self.address} is in use: another service listens there; stop it or choose another path")

@@ -11,3 +11,6 @@ def claimable(ring: Ring, control: bool = False) -> tuple[int, int]:
 
 def damage(ring: Ring, position: int, byte: int) -> None:
     """Flips one bit in a byte of a published slot, to prove that the checks see it."""
+
+def publish_unwritten(ring: Ring, count: int) -> None:
+    """Publishes slots with what an earlier round left in them, to prove that the checks see a lost slot."""

@@ -12,7 +12,7 @@ from processor.client.frames import answered
 from processor.client.wire import split
 from processor.service import Service
 
-MANY = 1_000            # many times the window
+MANY = 1_000  # many times the window
 DEPOSIT = bank.schema.event_names["Deposit"]
 
 
@@ -70,9 +70,9 @@ def test_answers_can_be_taken_one_by_one_between_other_calls(client: Client, acc
     "dtype",
     [
         DEPOSIT.dtype,
-        np.dtype([("account", "<u4"), ("amount", "<i8")]),           # packed
-        np.dtype([("account", ">u4"), ("amount", ">i8")]),           # the other byte order
-        np.dtype([("account", "i8"), ("amount", "i4")]),             # other sizes
+        np.dtype([("account", "<u4"), ("amount", "<i8")]),  # packed
+        np.dtype([("account", ">u4"), ("amount", ">i8")]),  # the other byte order
+        np.dtype([("account", "i8"), ("amount", "i4")]),  # other sizes
     ],
     ids=str,
 )

@@ -29,7 +29,7 @@ def test_a_closed_client_says_so(service: Service, account: int, call: Callable[
         client.submit(Deposit(account, 1))
     with pytest.raises(ClientError, match="this client is closed: make a new one"):
         call(client)
-    client.close()                                # a second time is nothing
+    client.close()  # a second time is nothing
 
 
 def test_the_end_of_a_with_closes_the_connection_whatever_is_raised(service: Service) -> None:
@@ -57,7 +57,9 @@ def test_a_client_each_for_several_threads_keeps_their_answers_apart(service: Se
     assert wrong == []
 
 
-def test_one_client_may_be_used_by_several_threads_one_at_a_time(service: Service, client: Client, account: int) -> None:
+def test_one_client_may_be_used_by_several_threads_one_at_a_time(
+    service: Service, client: Client, account: int
+) -> None:
     lock = threading.Lock()
     seen: list[int] = []
 

@@ -24,8 +24,13 @@ def folder() -> Iterator[Path]:
 
 
 def embedded_bank(folder: Path, journal: str, *options: str) -> ServiceProcess:
-    return ServiceProcess("examples.bank:app", journal=journal, listen=f"unix:{folder}/socket", snapshots=folder / "snapshots",
-                          options=("--snapshot-every", "5000", *options))
+    return ServiceProcess(
+        "examples.bank:app",
+        journal=journal,
+        listen=f"unix:{folder}/socket",
+        snapshots=folder / "snapshots",
+        options=("--snapshot-every", "5000", *options),
+    )
 
 
 def test_a_client_goes_on_by_itself_when_the_service_is_killed_and_restarted_and_nothing_is_done_twice() -> None:
@@ -59,7 +64,9 @@ def test_a_client_goes_on_by_itself_when_the_service_is_killed_and_restarted_and
 
 
 def test_nobody_at_the_address_is_an_error_at_once_that_asks_the_right_question(folder: Path) -> None:
-    with pytest.raises(ClientError, match=r"nobody answers at unix:.*/nobody \(No such file or directory\), tried for 0 s: is the "):
+    with pytest.raises(
+        ClientError, match=r"nobody answers at unix:.*/nobody \(No such file or directory\), tried for 0 s: is the "
+    ):
         Client(f"unix:{folder}/nobody", bank)
 
 
@@ -74,7 +81,9 @@ def test_a_service_that_does_not_come_back_is_a_timeout_with_what_is_unanswered_
     with serving() as service:
         client = Client(service.listen, bank, timeout_s=0.1, reconnect_s=0.5)
         client.request(Deposit(1, 1))
-    with pytest.raises(ClientTimeout, match=r"no connection \(nobody answers at unix:.*1 requests stay in flight") as caught:
+    with pytest.raises(
+        ClientTimeout, match=r"no connection \(nobody answers at unix:.*1 requests stay in flight"
+    ) as caught:
         client.request(Deposit(1, 1))
     assert caught.value.unanswered == (2,)
     client.timeout_s = 20
@@ -91,7 +100,9 @@ def test_a_service_with_another_journal_is_not_taken_for_the_one_that_was_there(
         with Client(service.listen, bank, timeout_s=60) as client:
             client.request(Deposit(1, 1))
             service.kill()
-            other = ServiceProcess("examples.bank:app", journal="memory:", listen=service.listen, snapshots=folder / "other")
+            other = ServiceProcess(
+                "examples.bank:app", journal="memory:", listen=service.listen, snapshots=folder / "other"
+            )
             with other:
                 other.start()
                 with pytest.raises(ClientError, match="evicted session 1; 1 requests are unanswered") as caught:

@@ -32,31 +32,57 @@ def rows(**columns: Any) -> np.ndarray[Any, Any]:
 
 
 WRONG: dict[str, tuple[Callable[[Client], object], str]] = {
-    "a class of no application": (lambda c: c.request(Stranger(1)), "bank: .*Stranger.* is neither an event nor an output"),
+    "a class of no application": (
+        lambda c: c.request(Stranger(1)),
+        "bank: .*Stranger.* is neither an event nor an output",
+    ),
     "an output": (lambda c: c.request(Balance(1, 1)), "Balance is an output, not an event"),
-    "an unknown name": (lambda c: c.request(("Withdraw", {})), "bank has no event 'Withdraw'; it has Deposit, Transfer"),
+    "an unknown name": (
+        lambda c: c.request(("Withdraw", {})),
+        "bank has no event 'Withdraw'; it has Deposit, Transfer",
+    ),
     "no event at all": (lambda c: c.request(5), "bank: <class 'int'> is neither an event nor an output"),
-    "a field too few": (lambda c: c.request(("Deposit", {"account": 1})), "Deposit has the fields account, amount; got account"),
-    "a field too many": (lambda c: c.request(("Deposit", {"account": 1, "amount": 1, "x": 1})), "got account, amount, x"),
-    "a number too large": (lambda c: c.request(Deposit(2**32, 1)), "Deposit.account is u32, from 0 to 4294967295; got 4294967296"),
+    "a field too few": (
+        lambda c: c.request(("Deposit", {"account": 1})),
+        "Deposit has the fields account, amount; got account",
+    ),
+    "a field too many": (
+        lambda c: c.request(("Deposit", {"account": 1, "amount": 1, "x": 1})),
+        "got account, amount, x",
+    ),
+    "a number too large": (
+        lambda c: c.request(Deposit(2**32, 1)),
+        "Deposit.account is u32, from 0 to 4294967295; got 4294967296",
+    ),
     "a negative number": (lambda c: c.request(Deposit(-1, 1)), "Deposit.account is u32, from 0 to .*; got -1"),
     "half a number": (lambda c: c.request(Deposit(1, 0.5)), "Deposit.amount is i64, from .*; got 0.5"),
     "a text for a number": (lambda c: c.request(Deposit(1, "much")), "Deposit.amount is i64, from .*; got 'much'"),
     "nothing for a number": (lambda c: c.request(Deposit(1, None)), "Deposit.amount is i64, from .*; got None"),
     "infinity for a number": (lambda c: c.request(Deposit(1, float("inf"))), "Deposit.amount is i64, from .*; got inf"),
     "an array of other fields": (
-        lambda c: c.send_array(Deposit, rows(account=[1], money=[1])), r"takes an array of shape \(n,\) with the fields account, amount"),
+        lambda c: c.send_array(Deposit, rows(account=[1], money=[1])),
+        r"takes an array of shape \(n,\) with the fields account, amount",
+    ),
     "an array of another shape": (
-        lambda c: c.send_array(Deposit, rows(account=[1], amount=[1]).reshape(1, 1)), r"got shape \(1, 1\)"),
+        lambda c: c.send_array(Deposit, rows(account=[1], amount=[1]).reshape(1, 1)),
+        r"got shape \(1, 1\)",
+    ),
     "a number too large in an array": (
         lambda c: c.send_array(Deposit, rows(account=[1, 2**32, 3], amount=[1, 1, 1])),
-        "Deposit.account is u32, from 0 to 4294967295; got 4294967296 at index 1"),
+        "Deposit.account is u32, from 0 to 4294967295; got 4294967296 at index 1",
+    ),
     "a negative number in an array": (
-        lambda c: c.send_array(Deposit, rows(account=[1, 2, -3], amount=[1, 1, 1])), "Deposit.account is .*; got -3 at index 2"),
+        lambda c: c.send_array(Deposit, rows(account=[1, 2, -3], amount=[1, 1, 1])),
+        "Deposit.account is .*; got -3 at index 2",
+    ),
     "fractions in an array": (
-        lambda c: c.send_array(Deposit, rows(account=[1], amount=[0.5])), "Deposit.amount is i64 .*; got an array of float64"),
+        lambda c: c.send_array(Deposit, rows(account=[1], amount=[0.5])),
+        "Deposit.amount is i64 .*; got an array of float64",
+    ),
     "slots of another size": (
-        lambda c: c.stream(np.zeros((3, 72), np.uint8), print), r"slots here have 64 bytes each; got shape \(3, 72\)"),
+        lambda c: c.stream(np.zeros((3, 72), np.uint8), print),
+        r"slots here have 64 bytes each; got shape \(3, 72\)",
+    ),
 }
 
 
@@ -79,7 +105,10 @@ def test_of_many_events_those_before_the_wrong_one_are_sent_and_answered(client:
 
 
 def test_a_client_without_the_application_is_told_how_to_name_events(service: Service) -> None:
-    with Client(service.listen) as client, pytest.raises(WrongUse, match=r"takes \(name, \{field: value\}\), not .*Deposit"):
+    with (
+        Client(service.listen) as client,
+        pytest.raises(WrongUse, match=r"takes \(name, \{field: value\}\), not .*Deposit"),
+    ):
         client.request(Deposit(1, 1))
 
 

@@ -31,7 +31,9 @@ def raw(service: Service) -> Iterator[Raw]:
 
 @pytest.fixture
 def bystander(service: Service) -> Iterator[Client]:
-    """A good client that works before the test, while it lasts (requests in flight), and after it, and loses nothing."""
+    """A good client that works before the test, while it lasts (requests in flight), and after it, and loses
+    nothing.
+    """
     account = next(ACCOUNTS)
     with Client(service.listen, bank) as client:
         assert list(client.request(Deposit(account, 1))) == [Balance(account, 1)]

@@ -12,7 +12,7 @@ from processor.client.wire import split
 from processor.layout import HEADER, REPLY, REPLY_LAST, REPLY_NAMES
 from processor.schema import Message
 
-TIMEOUT_S = 20.0        # of whatever is waited for: only a failing test ever waits this long
+TIMEOUT_S = 20.0  # of whatever is waited for: only a failing test ever waits this long
 ERROR = 0xFF08
 
 
@@ -32,8 +32,16 @@ class Raw:
         self.welcome = open_session(self.socket, hello(KIND_SESSION, token=self.token, session=session))
         return self.welcome
 
-    def frame(self, message: Message, request: int, *, session: int | None = None, type: int | None = None,
-              length: int | None = None, **values: object) -> bytes:
+    def frame(
+        self,
+        message: Message,
+        request: int,
+        *,
+        session: int | None = None,
+        type: int | None = None,
+        length: int | None = None,
+        **values: object,
+    ) -> bytes:
         """One event frame; session, type and length are right unless given."""
         assert self.welcome is not None
         payload = message.pack(values)
@@ -79,7 +87,7 @@ class Raw:
         try:
             return self.socket.recv(1) == b""
         except ConnectionResetError:
-            return True       # closed while bytes of ours were unread there
+            return True  # closed while bytes of ours were unread there
 
     def close(self) -> None:
         self.socket.close()

@@ -25,8 +25,16 @@ WINDOW = 4096
 class Rig:
     """Ring, output queue, gateway and double, running; `double.hold()` is a journal that does not answer."""
 
-    def __init__(self, address: str, *, double: Double | None = None, ring_slots: int = 4096, queue_bytes: int = 1 << 20,
-                 wait: str = "block", **settings: object) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        double: Double | None = None,
+        ring_slots: int = 4096,
+        queue_bytes: int = 1 << 20,
+        wait: str = "block",
+        **settings: object,
+    ) -> None:
         schema = echo.schema
         self.address = address
         self.ring = Ring(schema.slot_bytes, ring_slots, reserved=16, wait=wait)
@@ -34,8 +42,16 @@ class Rig:
         self.control = ControlQueue(self.ring, 16)
         self.double = double or Double(schema, WINDOW)
         self.double.attach(self.ring, self.outputs)
-        self.gateway = Gateway(address, self.ring, self.control, self.outputs, schema.lengths(), schema.slot_bytes,
-                               schema.fingerprint, **settings)
+        self.gateway = Gateway(
+            address,
+            self.ring,
+            self.control,
+            self.outputs,
+            schema.lengths(),
+            schema.slot_bytes,
+            schema.fingerprint,
+            **settings,
+        )
         self._threads = [threading.Thread(target=run) for run in (self.gateway.run, self.double.run)]
         for thread in self._threads:
             thread.start()
@@ -72,12 +88,18 @@ def rig(**settings: object) -> Iterator[Rig]:
 
 
 @contextlib.contextmanager
-def serving(app: App = bank, **config: object) -> Iterator[Service]:
-    """A whole service on a memory journal in a thread of this process; it must end with exit code 0."""
+def serving(app: App = bank, *, journal: str = "memory:", **config: object) -> Iterator[Service]:
+    """A whole service in a thread of this process; it must end with exit code 0."""
     with socket_directory() as directory:
         lines: list[str] = []
-        service = Service(app, journal="memory:", listen=f"unix:{directory}/socket", snapshots=directory / "snapshots",
-                          config=Config(snapshot_every=0, snapshot_at_shutdown=False, **config), report=lines.append)
+        service = Service(
+            app,
+            journal=journal,
+            listen=f"unix:{directory}/socket",
+            snapshots=directory / "snapshots",
+            config=Config(snapshot_every=0, snapshot_at_shutdown=False, **config),
+            report=lines.append,
+        )
         service.start()
         thread = threading.Thread(target=service.run)
         thread.start()

@@ -24,7 +24,9 @@ def folder() -> Iterator[Path]:
 
 def test_an_address_in_use_is_refused_and_whoever_listens_there_goes_on() -> None:
     with rig() as service:
-        with pytest.raises(GatewayError, match="is in use: another service listens there; stop it or choose another path"):
+        with pytest.raises(
+            GatewayError, match="is in use: another service listens there; stop it or choose another path"
+        ):
             Rig(service.address)
         with Raw(service.address) as raw:
             assert raw.open().session == 1
@@ -105,8 +107,9 @@ def test_of_many_that_find_a_stale_file_at_once_one_gets_the_address(folder: Pat
         got: list[Listener] = []
         refused: list[GatewayError] = []
 
-        def start(together: threading.Barrier = together, got: list[Listener] = got,
-                  refused: list[GatewayError] = refused) -> None:
+        def start(
+            together: threading.Barrier = together, got: list[Listener] = got, refused: list[GatewayError] = refused
+        ) -> None:
             together.wait()
             try:
                 got.append(Listener(f"unix:{folder}/socket"))

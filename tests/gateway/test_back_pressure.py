@@ -30,8 +30,8 @@ def test_a_stalled_journal_stops_the_clients_and_nothing_is_lost_when_it_goes_on
         sender = threading.Thread(target=raw.send, args=(frames,))
         sender.start()
         until(lambda: service.counts("frames") == SLOTS - RESERVED)
-        until(lambda: service.ring.position(0) == SLOTS - RESERVED + 1)      # with the session open before them
-        assert sender.is_alive()                                             # more than sockets hold: it waits
+        until(lambda: service.ring.position(0) == SLOTS - RESERVED + 1)  # with the session open before them
+        assert sender.is_alive()  # more than sockets hold: it waits
         assert service.control.put(SNAPSHOT, bytes(32))
         until(lambda: service.control.pending == 0)
         service.double.hold(False)
@@ -84,7 +84,9 @@ def test_a_client_waits_for_a_stalled_service_tells_what_is_unanswered_and_goes_
     with rig(ring_slots=SLOTS) as service, Client(service.address, echo, timeout_s=0.2) as client:
         service.double.hold()
         numbers = client.send_many(Echo(k, k) for k in range(1, 1001))
-        with pytest.raises(ClientTimeout, match=r"no answer from unix:.* for 0.2 s; 1000 requests stay in flight") as caught:
+        with pytest.raises(
+            ClientTimeout, match=r"no answer from unix:.* for 0.2 s; 1000 requests stay in flight"
+        ) as caught:
             list(client.answers())
         assert caught.value.unanswered == tuple(numbers) == tuple(range(1, 1001))
         service.double.hold(False)

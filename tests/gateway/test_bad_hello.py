@@ -29,14 +29,27 @@ def changed(**fields: int) -> bytes:
 
 
 BAD = {
-    "garbage": (b"GET / HTTP/1.1\r\nHost: localhost\r\n".ljust(64, b" "),
-                r"no hello of a processor client: it starts with 0x20544547, not with 0x4F4C4850; is this the address"),
-    "more garbage than a hello": (os.urandom(7) * 10_000, r"no hello of a processor client: it starts with 0x[0-9A-F]{8}"),
-    "another version": (changed(version=2), r"speaks version 2 of the protocol, the service version 1: use the same release"),
+    "garbage": (
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n".ljust(64, b" "),
+        r"no hello of a processor client: it starts with 0x20544547, not with 0x4F4C4850; is this the address",
+    ),
+    "more garbage than a hello": (
+        os.urandom(7) * 10_000,
+        r"no hello of a processor client: it starts with 0x[0-9A-F]{8}",
+    ),
+    "another version": (
+        changed(version=2),
+        r"speaks version 2 of the protocol, the service version 1: use the same release",
+    ),
     "an unknown kind": (changed(kind=9), r"unknown kind of connection 9: 1 is a session, 2 an administrator"),
-    "another size of slots": (changed(slot_bytes=128), r"frames have 128 bytes, the service's have 64: compare the schemas"),
-    "another schema": (changed(fingerprint=echo.schema.fingerprint),
-                       rf"fingerprint {echo.schema.fingerprint:016x}, the service's has {bank.schema.fingerprint:016x}: .* the same on"),
+    "another size of slots": (
+        changed(slot_bytes=128),
+        r"frames have 128 bytes, the service's have 64: compare the schemas",
+    ),
+    "another schema": (
+        changed(fingerprint=echo.schema.fingerprint),
+        rf"fingerprint {echo.schema.fingerprint:016x}, the service's has {bank.schema.fingerprint:016x}: .* the same",
+    ),
 }
 
 
@@ -57,9 +70,13 @@ def test_frames_before_the_welcome_are_refused(raw: Raw, bystander: Client) -> N
     assert raw.read_error() == "frames came before the welcome: wait for it, it names the session that they belong to"
 
 
-def test_a_client_that_says_nothing_is_let_go_after_the_time_for_a_hello(raw: Raw, service: Service, bystander: Client) -> None:
-    assert raw.read_error() == ("no hello came in time: 0 of its 64 bytes came; a client begins with the whole hello and then waits "
-                                "for the welcome")
+def test_a_client_that_says_nothing_is_let_go_after_the_time_for_a_hello(
+    raw: Raw, service: Service, bystander: Client
+) -> None:
+    assert raw.read_error() == (
+        "no hello came in time: 0 of its 64 bytes came; a client begins with the whole hello and then waits "
+        "for the welcome"
+    )
 
 
 def test_a_client_that_says_half_a_hello_is_told_how_much_came(raw: Raw, bystander: Client) -> None:
@@ -90,7 +107,12 @@ def test_someone_who_connects_and_hangs_up_leaves_nothing_behind(service: Servic
         with Raw(service.listen) as raw:
             raw.send(said)
     # The first of them is gone for sure when a later connection has been welcomed.
-    until(lambda: service.gateway.counts["connections_total"] == before + 3 and service.gateway.counts["connections_open"] == 1)
+    until(
+        lambda: (
+            service.gateway.counts["connections_total"] == before + 3
+            and service.gateway.counts["connections_open"] == 1
+        )
+    )
     assert service.gateway.counts["errors"] == refused
 
 
@@ -100,8 +122,10 @@ def test_one_connection_too_many_is_told_why_and_there_is_room_again_later() -> 
             first.open()
             second.open()
             with Raw(small.address) as third:
-                assert third.read_error() == ("the service has no place for one more connection (it has 2, connections_max is 2): "
-                                              "close some, or raise it")
+                assert third.read_error() == (
+                    "the service has no place for one more connection (it has 2, connections_max is 2): "
+                    "close some, or raise it"
+                )
         until(lambda: small.counts("connections_open") == 0)
         with Raw(small.address) as later:
             assert later.open().session == 3

@@ -1,4 +1,6 @@
-"""Two hundred clients at once, each with all its requests in flight: everyone gets exactly its own answers, in order."""
+"""Two hundred clients at once, each with all its requests in flight: everyone gets exactly its own answers, in
+order.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ def work(address: str, accounts: range, wrong: list[str], together: threading.Ba
         right = (
             len(answers) == REQUESTS
             and np.array_equal(head["request"], np.arange(1, REQUESTS + 1))
-            and (head["index"] == 0).all() and (head["flags"] == REPLY_LAST).all()
+            and (head["index"] == 0).all()
+            and (head["flags"] == REPLY_LAST).all()
             and (np.diff(head["sequence"].astype(np.int64)) > 0).all()
             and (balance["account"] == account).all()
             and np.array_equal(balance["balance"], np.cumsum(payloads["amount"]))
@@ -50,8 +53,13 @@ def work(address: str, accounts: range, wrong: list[str], together: threading.Ba
 @pytest.mark.parametrize("journal", ["memory", "embedded"])
 def test_two_hundred_pipelining_clients_get_exactly_their_own_answers_in_order(journal: str) -> None:
     with fresh(journal) as store:
-        service = ServiceProcess("examples.bank:app", journal=store.url, listen=f"unix:{store.directory}/socket",
-                                 snapshots=store.directory / "snapshots", options=("--snapshot-every", "20000"))
+        service = ServiceProcess(
+            "examples.bank:app",
+            journal=store.url,
+            listen=f"unix:{store.directory}/socket",
+            snapshots=store.directory / "snapshots",
+            options=("--snapshot-every", "20000"),
+        )
         with service:
             service.start()
             wrong: list[str] = []

@@ -29,7 +29,9 @@ def balance(account: int, amount: int) -> bytes:
 
 
 @pytest.mark.parametrize("request_number", [2, 3, 1 << 40, (1 << 64) - 1])
-def test_a_request_above_the_next_is_a_gap_that_tells_the_last_one(raw: Raw, bystander: Client, request_number: int) -> None:
+def test_a_request_above_the_next_is_a_gap_that_tells_the_last_one(
+    raw: Raw, bystander: Client, request_number: int
+) -> None:
     raw.open()
     account = next(ACCOUNTS)
     assert deposit(raw, request_number, account) == (GAP, LAST, (0).to_bytes(8, "little"), request_number)
@@ -38,14 +40,21 @@ def test_a_request_above_the_next_is_a_gap_that_tells_the_last_one(raw: Raw, bys
     assert deposit(raw, 2, account) == (BALANCE.number, LAST, balance(account, 2), 2)
 
 
-def test_a_request_behind_the_window_is_too_old_and_one_within_it_gets_its_stored_output(raw: Raw, bystander: Client) -> None:
+def test_a_request_behind_the_window_is_too_old_and_one_within_it_gets_its_stored_output(
+    raw: Raw, bystander: Client
+) -> None:
     raw.open()
     account = next(ACCOUNTS)
     for request in range(1, WINDOW + 2):
         assert deposit(raw, request, account)[0] == BALANCE.number
     assert deposit(raw, 1, account) == (TOO_OLD, LAST, b"", 1)
     assert deposit(raw, 2, account) == (BALANCE.number, LAST | REPEATED, balance(account, 2), 2)
-    assert deposit(raw, WINDOW + 1, account) == (BALANCE.number, LAST | REPEATED, balance(account, WINDOW + 1), WINDOW + 1)
+    assert deposit(raw, WINDOW + 1, account) == (
+        BALANCE.number,
+        LAST | REPEATED,
+        balance(account, WINDOW + 1),
+        WINDOW + 1,
+    )
     assert deposit(raw, WINDOW + 2, account) == (BALANCE.number, LAST, balance(account, WINDOW + 2), WINDOW + 2)
 
 

@@ -27,7 +27,10 @@ def work(address: str, count: int, failures: list[str]) -> None:
 
 def test_twenty_clients_work_while_one_does_not_read_which_then_reads_it_all() -> None:
     count, slots = 80_000, 256
-    with rig(ring_slots=slots, unsent_pause_bytes=PAUSE_BYTES, queue_bytes=65_536) as service, Raw(service.address) as slow:
+    with (
+        rig(ring_slots=slots, unsent_pause_bytes=PAUSE_BYTES, queue_bytes=65_536) as service,
+        Raw(service.address) as slow,
+    ):
         slow.open()
         frames = b"".join(slow.frame(ECHO, k, value=k, other=0) for k in range(1, count + 1))
         sender = threading.Thread(target=slow.send, args=(frames,))
@@ -40,7 +43,7 @@ def test_twenty_clients_work_while_one_does_not_read_which_then_reads_it_all() -
         for worker in workers:
             worker.join()
         assert failures == []
-        assert sender.is_alive()                          # it is what has to wait
+        assert sender.is_alive()  # it is what has to wait
         taken = service.double.applied - 20 * 500
         assert taken < count
         # What was in the ring when it was paused may still have been answered.
