@@ -16,14 +16,19 @@ from processor.layout cimport (
 from processor.outputs.queue cimport BIND, TO_CONNECTION, TO_SESSION, OutputQueue
 from processor.ring.buffer cimport STAGE_APPLIED, STAGE_DURABLE, Ring
 from processor.ring.sequence cimport (
-    Waiter, load_acquire, store_release, waiter_busy, waiter_cancel, waiter_idle, waiter_prepare, waiter_sleep, waiter_wake,
+    Waiter, load_acquire, load_relaxed, store_relaxed, store_release, waiter_busy, waiter_cancel, waiter_idle, waiter_prepare,
+    waiter_sleep, waiter_wake,
 )
 
 cdef struct Kept:
     char token[16]
     uint64_t last_request
-    bint evicted
+    uint64_t evicted              # set by any thread
     char* slots                   # [window] the last requests' slots, from which their outputs are made again
+
+
+cdef inline void count_one(uint64_t* counter) noexcept nogil:
+    store_relaxed(counter, counter[0] + 1)
 
 
 cdef class Double:
@@ -38,12 +43,13 @@ cdef class Double:
     cdef uint32_t window
     cdef uint32_t slot_bytes
     cdef uint32_t sessions_max
-    cdef readonly uint32_t sessions
     cdef Kept* kept               # [sessions_max + 1], by session
-    cdef readonly uint64_t sequence
-    cdef readonly uint64_t applied
-    cdef readonly uint64_t repeated
-    cdef readonly uint64_t control_events
+    # Written by the thread that runs, read by anybody.
+    cdef uint64_t sessions_
+    cdef uint64_t sequence_
+    cdef uint64_t applied_
+    cdef uint64_t repeated_
+    cdef uint64_t control_events_
     cdef uint64_t taken
     cdef uint64_t stopping
     cdef uint64_t holding
@@ -71,6 +77,31 @@ cdef class Double:
                 free(self.kept[k].slots)
         free(self.kept)
 
+    @property
+    def sessions(self):
+        """Sessions opened so far; the last one's number."""
+        return load_relaxed(&self.sessions_)
+
+    @property
+    def sequence(self):
+        """Of the last event that was taken."""
+        return load_relaxed(&self.sequence_)
+
+    @property
+    def applied(self):
+        """Requests applied, each once."""
+        return load_relaxed(&self.applied_)
+
+    @property
+    def repeated(self):
+        """Requests answered a second time."""
+        return load_relaxed(&self.repeated_)
+
+    @property
+    def control_events(self):
+        """Control events passed, session opens aside."""
+        return load_relaxed(&self.control_events_)
+
     def attach(self, Ring ring, OutputQueue outputs):
         self.ring = ring
         self.outputs = outputs
@@ -94,7 +125,7 @@ cdef class Double:
 
     def evict(self, uint32_t session):
         """Forgets a session; whoever asks in it is told so."""
-        self.kept[session].evicted = True
+        store_release(&self.kept[session].evicted, 1)
 
     def run(self):
         with nogil:
@@ -130,28 +161,28 @@ cdef class Double:
     cdef void apply(self, Slot* slot) noexcept nogil:
         cdef Kept* kept
         cdef uint64_t last
-        self.sequence += 1
-        slot.sequence = self.sequence
-        slot.timestamp = <int64_t>self.sequence * 1000
+        count_one(&self.sequence_)
+        slot.sequence = self.sequence_
+        slot.timestamp = <int64_t>self.sequence_ * 1000
         if slot.type == CONTROL_SESSION_OPEN:
             self.open_session(slot)
             return
         if slot.type >= CONTROL_FIRST:
-            self.control_events += 1
+            count_one(&self.control_events_)
             return
         kept = &self.kept[slot.session]
-        if kept.evicted:
+        if load_acquire(&kept.evicted):
             self.say(slot, TO_SESSION, slot.session, REPLY_EVICTED, REPLY_LAST, 0, NULL, 0)
         elif slot.request == kept.last_request + 1:
             kept.last_request = slot.request
             memcpy(kept.slots + (slot.request % self.window) * self.slot_bytes, slot, self.slot_bytes)
-            self.applied += 1
+            count_one(&self.applied_)
             self.answer(slot, 0)
         elif slot.request > kept.last_request:
             last = kept.last_request
             self.say(slot, TO_SESSION, slot.session, REPLY_GAP, REPLY_LAST, 0, &last, 8)
         elif slot.request + self.window > kept.last_request:
-            self.repeated += 1
+            count_one(&self.repeated_)
             self.answer(<Slot*>(kept.slots + (slot.request % self.window) * self.slot_bytes), REPLY_REPEATED)
         else:
             self.say(slot, TO_SESSION, slot.session, REPLY_TOO_OLD, REPLY_LAST, 0, NULL, 0)
@@ -178,19 +209,20 @@ cdef class Double:
         cdef Welcome* welcome
         cdef uint16_t length = <uint16_t>(sizeof(Welcome) + self.schema_bytes)
         if session == 0:
-            for session in range(1, self.sessions + 1):
+            for session in range(1, <uint32_t>self.sessions_ + 1):
                 if memcmp(self.kept[session].token, asked.token, 16) == 0:
                     break
             else:
-                session = self.sessions + 1
+                session = <uint32_t>self.sessions_ + 1
         if session > self.sessions_max:
             self.say(slot, TO_CONNECTION, asked.connection, REPLY_BUSY, REPLY_LAST, 0, NULL, 0)
             return
-        if self.kept[session].evicted or (session <= self.sessions and memcmp(self.kept[session].token, asked.token, 16)):
+        if (load_acquire(&self.kept[session].evicted)
+                or (session <= self.sessions_ and memcmp(self.kept[session].token, asked.token, 16))):
             self.say(slot, TO_CONNECTION, asked.connection, REPLY_EVICTED, REPLY_LAST, 0, NULL, 0)
             return
-        if session > self.sessions:
-            self.sessions = session
+        if session > self.sessions_:
+            store_relaxed(&self.sessions_, session)
             memcpy(self.kept[session].token, asked.token, 16)
             self.kept[session].slots = <char*>calloc(self.window, self.slot_bytes)
         room = self.room(BIND, session, 8)
