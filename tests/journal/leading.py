@@ -86,6 +86,8 @@ class Leader:
         return found
 
 
-def lead(journal: Journal, *, capacity: int = 1024, slot_bytes: int = 64, wait: str = "block", **options: int) -> Leader:
+def lead(
+    journal: Journal, *, capacity: int = 1024, slot_bytes: int = 64, wait: str = "block", **options: int
+) -> Leader:
     """Claims the journal, and makes its leader."""
     return Leader(journal, append_claim(journal), Ring(slot_bytes, capacity, reserved=0, wait=wait), **options)
