@@ -21,7 +21,7 @@ class Config:
 
     # Journal: most events of a block. 1 makes one Kafka record of each event.
     max_block_events: int = 4_096
-    # Most bytes of a block, if it holds more than one event; a Kafka topic takes 1,048,588 unless it was made otherwise.
+    # Most bytes of a block of several events; a Kafka topic takes 1,048,588 unless it was made otherwise.
     max_block_bytes: int = 524_288
     journal_settings: dict[str, str] = field(default_factory=dict)
     allow_finite_retention: bool = False
@@ -62,7 +62,10 @@ class Config:
             raise WrongUse(f"ring_slots is a power of two, at least twice ring_reserved ({self.ring_reserved})")
         if not 1 <= self.window <= self.ring_slots:
             raise WrongUse(f"window is from 1 to ring_slots ({self.ring_slots}), not {self.window}")
-        for name in ("max_block_events", "max_block_bytes", "kept_bytes_max", "sessions_max", "output_queue_bytes", "snapshots_kept"):
+        for name in (
+            "max_block_events", "max_block_bytes", "kept_bytes_max", "sessions_max", "output_queue_bytes",
+            "snapshots_kept",
+        ):
             if getattr(self, name) < 1:
                 raise WrongUse(f"{name} is at least 1, not {getattr(self, name)}")
         if self.output_queue_bytes & (self.output_queue_bytes - 1) or self.output_queue_bytes < OUTPUT_QUEUE_BYTES_MIN:

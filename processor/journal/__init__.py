@@ -29,8 +29,8 @@ def open_journal(
     """The journal that `url` names, for reading or also for writing; close it, or use it as a context manager.
 
     It is made when it does not exist and both `write` and `create` are given. `settings` are librdkafka's, and like
-    `allow_finite_retention` for kafka:// alone. Raises WrongUse for a URL that names none, JournalError when it is not there
-    or cannot be read, JournalLocked when another process writes to it, CorruptJournal when it is damaged.
+    `allow_finite_retention` for kafka:// alone. Raises WrongUse for a URL that names none, JournalError when it is not
+    there or cannot be read, JournalLocked when another process writes to it, CorruptJournal when it is damaged.
     """
     named = parse_url(url)
     if named.kind == "kafka":

@@ -36,5 +36,8 @@ class JournalReader:
 
     position: int
     def read(self, *, timeout_s: float = 0.0) -> tuple[int, int, bytes, bytes] | None:
-        """(offset, next_offset, header bytes, data bytes), or None at the end for now; raises CorruptJournal, JournalError."""
+        """(offset, next_offset, header bytes, data bytes), or None at the end for now.
+
+        Raises CorruptJournal when it does not read back as it was written, JournalError when it cannot be read.
+        """
     def close(self) -> None: ...

@@ -10,8 +10,8 @@
     512           520      524
     | synced u64  | crc32c | 0 ...             known to be on disk: written when the journal is opened and closed
 
-`synced` only ever grows, so that what was there at a close can be told from a torn tail after it. It has a sector of its own: a
-write of it that is cut off harms nothing else, and what does not check is taken as 0.
+`synced` only ever grows, so that what was there at a close can be told from a torn tail after it. It has a sector of
+its own: a write of it that is cut off harms nothing else, and what does not check is taken as 0.
 """
 
 from __future__ import annotations
@@ -52,12 +52,13 @@ class JournalDirectory:
 
     @classmethod
     def open(cls, path: Path, *, write: bool, create: bool, segment_bytes: int | None = None) -> JournalDirectory:
-        """Raises JournalError when there is none (and `write` and `create` are not both given), JournalLocked, CorruptJournal."""
+        """Raises JournalLocked, CorruptJournal, and JournalError when there is none and it may not be made."""
         if segment_bytes is not None and (
             segment_bytes % 4096 or not SEGMENT_BYTES_MIN <= segment_bytes <= SEGMENT_BYTES_MAX
         ):
             raise WrongUse(
-                f"segment_bytes is a multiple of 4096 from {SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX}, not {segment_bytes}"
+                f"segment_bytes is a multiple of 4096 from {SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX}, "
+                f"not {segment_bytes}"
             )
         try:
             return cls._open(path.absolute(), write, create, segment_bytes or SEGMENT_BYTES)
@@ -88,7 +89,7 @@ class JournalDirectory:
             raise
 
     def segments(self) -> list[int]:
-        """The first byte's number of each segment; raises CorruptJournal when one is missing between them or cut off."""
+        """The first byte's number of each segment; raises CorruptJournal when one is missing between, or cut off."""
         found = {}
         for entry in os.scandir(self.path):
             stem, dot, kind = entry.name.partition(".")
@@ -110,7 +111,7 @@ class JournalDirectory:
         return bases
 
     def synced(self) -> int:
-        """Bytes of the log that are known to be on disk from the last opening or closing; 0 when that cannot be read."""
+        """Bytes of the log known to be on disk from the last opening or closing; 0 when that cannot be read."""
         with open(self.path / "journal", "rb") as file:
             text = file.read()[SYNCED_AT : SYNCED_AT + SYNCED.size]
         if len(text) < SYNCED.size:

@@ -1,4 +1,7 @@
-"""The Kafka journal's topic: found or made, and refused where it would lose events. Through confluent-kafka's admin client."""
+"""The Kafka journal's topic: found or made, and refused where it would lose events.
+
+Through confluent-kafka's admin client.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from processor.errors import JournalError, WrongUse
 from processor.journal.kafka import KafkaJournal, check_settings
@@ -26,9 +34,9 @@ def open_kafka(
 ) -> KafkaJournal:
     """The partition as a journal. Its `warnings` say what can be lost by how the topic is kept.
 
-    Raises JournalError when the broker does not answer within timeout_s, when the topic (with create=False) or partition is not
-    there, when it has several partitions and none was named, or keeps its records only for a while; WrongUse for the URL and for
-    settings that cannot be.
+    Raises JournalError when the broker does not answer within timeout_s, when the topic (with create=False) or
+    partition is not there, when it has several partitions and none was named, or keeps its records only for a while; WrongUse for
+    the URL and for settings that cannot be.
     """
     named = parse_url(url)
     bootstrap, topic, partition = named.hosts, named.topic, named.partition
@@ -38,18 +46,20 @@ def open_kafka(
     count = topics.partitions(topic)
     if count is None:
         if not (create and write):
-            raise JournalError(f"{url}: there is no topic {topic!r} at {bootstrap}; a service creates it when it starts")
+            raise JournalError(f"{url}: there is no topic {topic!r} at {bootstrap}; a service makes it when it starts")
         if (partition or 0) >= PARTITIONS_MADE_MAX:
             raise JournalError(
-                f"{url}: there is no topic {topic!r}, and one with {(partition or 0) + 1} partitions is not made unasked: make it by "
-                f"hand, or name a partition below {PARTITIONS_MADE_MAX}"
+                f"{url}: there is no topic {topic!r}, and one with {(partition or 0) + 1} partitions "
+                f"is not made unasked: "
+                f"make it by hand, or name a partition below {PARTITIONS_MADE_MAX}"
             )
         topics.create(topic, (partition or 0) + 1)
         count = topics.partitions(topic) or 0
     if partition is None and count > 1:
         raise JournalError(
-            f"{url}: the topic has {count} partitions and the URL names none: one partition is one processor's journal, so say "
-            f"which: {url}{'&' if '?' in url else '?'}partition=0"
+            f"{url}: the topic has {count} partitions and the URL names none: one partition is one "
+            f"processor's journal, "
+            f"so say which: {url}{'&' if '?' in url else '?'}partition=0"
         )
     number = partition or 0
     if number >= count:
@@ -70,21 +80,27 @@ def _refuse_what_forgets(url: str, topic: str, bootstrap: str, kept: Mapping[str
     finite = [f"{name}={kept[name]}" for name in ("retention.ms", "retention.bytes") if kept[name] != "-1"]
     if finite and not allowed:
         raise JournalError(
-            f"{url}: the topic keeps its records only for a while ({', '.join(finite)}), a journal keeps them for ever: alter it "
-            f"(kafka-configs --bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {topic} --add-config "
-            f"retention.ms=-1,retention.bytes=-1), or accept it with --allow-finite-retention"
+            f"{url}: the topic keeps its records only for a while ({', '.join(finite)}), a journal "
+            f"keeps them for ever: "
+            f"alter it (kafka-configs --bootstrap-server {bootstrap} --alter --entity-type topics "
+            f"--entity-name {topic} "
+            f"--add-config retention.ms=-1,retention.bytes=-1), or accept it with --allow-finite-retention"
         )
 
 
 def _weak_points(topic: str, kept: Mapping[str, str], replicas: int) -> list[str]:
     found = []
     if replicas < REPLICAS:
-        found.append(f"topic {topic} has {replicas} replica{'s' * (replicas > 1)}: acknowledged events are lost with the broker's disk")
+        found.append(f"topic {topic} has {replicas} replica{'s' * (replicas > 1)}: acknowledged "
+                     f"events are lost with the "
+                     f"broker's disk")
     if int(kept["min.insync.replicas"]) < 2:
-        found.append(f"topic {topic} has min.insync.replicas={kept['min.insync.replicas']}: an event can be acknowledged by one "
-                     f"broker alone, and be lost with it")
+        found.append(f"topic {topic} has min.insync.replicas={kept['min.insync.replicas']}: an event "
+                     f"can be acknowledged by "
+                     f"one broker alone, and be lost with it")
     if kept["unclean.leader.election.enable"] == "true":
-        found.append(f"topic {topic} allows unclean leader election: a replica that lags may win and drop acknowledged events")
+        found.append(f"topic {topic} allows unclean leader election: a replica that lags may win and drop acknowledged "
+                     f"events")
     return found
 
 
@@ -93,9 +109,10 @@ class Topics:
 
     def __init__(self, bootstrap: str, url: str, timeout_s: float, settings: Mapping[str, str]) -> None:
         # Without the last setting a mere question for a topic makes one, on brokers as they come out of the box.
+        options: dict[str, Any] = {"logger": Silent(), **settings, "bootstrap.servers": bootstrap,
+                                   "allow.auto.create.topics": "false"}
         try:
-            self._admin = AdminClient({"logger": Silent(), **settings, "bootstrap.servers": bootstrap,
-                                       "allow.auto.create.topics": "false"})
+            self._admin = AdminClient(options)
         except KafkaException as error:
             raise WrongUse(f"{url}: librdkafka does not take these settings: {error.args[0].str()}") from error
         self._url, self._bootstrap, self._timeout_s = url, bootstrap, timeout_s
@@ -141,14 +158,19 @@ class Topics:
         while self._led_partitions(topic) < partitions:
             time.sleep(0.02)
             if time.monotonic() > deadline:
-                raise JournalError(f"{self._url}: the topic was created, but no broker leads it after {self._timeout_s:g} s")
+                raise JournalError(
+                    f"{self._url}: the topic was made, but no broker leads it after "
+                    f"{self._timeout_s:g} s: look at the cluster"
+                )
 
     def settings(self, topic: str) -> dict[str, str]:
         resource = ConfigResource(ResourceType.TOPIC, topic)
         try:
             found = self._admin.describe_configs([resource])[resource].result(self._timeout_s)
         except KafkaException as error:
-            raise JournalError(f"{self._url}: the broker does not tell how the topic is kept: {error.args[0].str()}") from error
+            raise JournalError(
+                f"{self._url}: the broker does not tell how the topic is kept: {error.args[0].str()}"
+            ) from error
         return {name: str(entry.value) for name, entry in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""A journal's name: kafka://host:port[,host:port]/topic[?partition=N], embedded:///absolute/path, embedded:path, memory:[NAME]."""
+"""A journal's name: FORMS below are all there are."""
 
 from __future__ import annotations
 
