@@ -20,7 +20,7 @@ SELECTED = (
     "client", "test_wire.py",
     "snapshot", "test_snapshot_taker.py", "test_snapshot_cli.py",
     "logic", "test_sessions.py", "test_recovery_plan.py",
-    "service", "test_whole_service.py",
+    "test_whole_service.py",
 )
 LONGEST_S = 1200
 HANGS_S = 240

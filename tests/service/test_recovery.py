@@ -100,19 +100,19 @@ CHOOSE = """
 import sys
 from pathlib import Path
 from processor.journal import open_journal
-from processor.recovery.recover import newest_usable
+from processor.recovery.recover import find_beginning
 from processor.snapshot.store import SnapshotStore
+from tests.service.apps import counter
 
 directory, url, before = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 newest = max(directory.glob("*.snap"))
 whole = newest.read_bytes()
 refused = 0
 with open_journal(url) as journal:
-    first, end = journal.ends()
     for at in range(len(whole)):
         newest.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1:])
         told = []
-        snapshot, choice = newest_usable(SnapshotStore(directory), journal, 0, first, end, told.append)
+        snapshot, choice = find_beginning(counter, journal, SnapshotStore(directory), told.append)
         refused += snapshot.info.sequence == before and len(told) == 1 and newest.name in told[0]
 newest.write_bytes(whole)
 print(f"{len(whole)} bytes, {refused} refused")
