@@ -35,8 +35,8 @@ def open_kafka(
     """The partition as a journal. Its `warnings` say what can be lost by how the topic is kept.
 
     Raises JournalError when the broker does not answer within timeout_s, when the topic (with create=False) or
-    partition is not there, when it has several partitions and none was named, or keeps its records only for a while; WrongUse for
-    the URL and for settings that cannot be.
+    partition is not there, when it has several partitions and none was named, or keeps its records only for a while;
+    WrongUse for the URL and for settings that cannot be.
     """
     named = parse_url(url)
     bootstrap, topic, partition = named.hosts, named.topic, named.partition
@@ -50,16 +50,14 @@ def open_kafka(
         if (partition or 0) >= PARTITIONS_MADE_MAX:
             raise JournalError(
                 f"{url}: there is no topic {topic!r}, and one with {(partition or 0) + 1} partitions "
-                f"is not made unasked: "
-                f"make it by hand, or name a partition below {PARTITIONS_MADE_MAX}"
+                f"is not made unasked: make it by hand, or name a partition below {PARTITIONS_MADE_MAX}"
             )
         topics.create(topic, (partition or 0) + 1)
         count = topics.partitions(topic) or 0
     if partition is None and count > 1:
         raise JournalError(
             f"{url}: the topic has {count} partitions and the URL names none: one partition is one "
-            f"processor's journal, "
-            f"so say which: {url}{'&' if '?' in url else '?'}partition=0"
+            f"processor's journal, so say which: {url}{'&' if '?' in url else '?'}partition=0"
         )
     number = partition or 0
     if number >= count:
@@ -81,10 +79,9 @@ def _refuse_what_forgets(url: str, topic: str, bootstrap: str, kept: Mapping[str
     if finite and not allowed:
         raise JournalError(
             f"{url}: the topic keeps its records only for a while ({', '.join(finite)}), a journal "
-            f"keeps them for ever: "
-            f"alter it (kafka-configs --bootstrap-server {bootstrap} --alter --entity-type topics "
-            f"--entity-name {topic} "
-            f"--add-config retention.ms=-1,retention.bytes=-1), or accept it with --allow-finite-retention"
+            f"keeps them for ever: alter it (kafka-configs --bootstrap-server {bootstrap} --alter "
+            f"--entity-type topics --entity-name {topic} --add-config retention.ms=-1,retention.bytes=-1), "
+            f"or accept it with --allow-finite-retention"
         )
 
 
@@ -92,12 +89,10 @@ def _weak_points(topic: str, kept: Mapping[str, str], replicas: int) -> list[str
     found = []
     if replicas < REPLICAS:
         found.append(f"topic {topic} has {replicas} replica{'s' * (replicas > 1)}: acknowledged "
-                     f"events are lost with the "
-                     f"broker's disk")
+                     f"events are lost with the broker's disk")
     if int(kept["min.insync.replicas"]) < 2:
         found.append(f"topic {topic} has min.insync.replicas={kept['min.insync.replicas']}: an event "
-                     f"can be acknowledged by "
-                     f"one broker alone, and be lost with it")
+                     f"can be acknowledged by one broker alone, and be lost with it")
     if kept["unclean.leader.election.enable"] == "true":
         found.append(f"topic {topic} allows unclean leader election: a replica that lags may win and drop acknowledged "
                      f"events")

@@ -46,8 +46,7 @@ def examine(log: LeaderLog, verdict: int, journal: Journal, offset: int, *, stal
             if record is None:
                 raise JournalError(
                     f"{journal.url}: a block was acknowledged at offset {offset}, and cannot be read "
-                    f"back from {expected} "
-                    f"on within {stall_s:g} s; start again: recovery finds out what the log holds"
+                    f"back from {expected} on within {stall_s:g} s; start again: recovery finds out what the log holds"
                 )
             at, next_offset, header, data = record
             look = log.look_at(at, next_offset, header)
@@ -82,8 +81,7 @@ def _not_there(offset: int, at: int) -> str:
     where = f"at offset {offset}" if offset >= 0 else "at an offset that it did not tell"
     return (
         f"the journal acknowledged a block {where}, and reading it back finds something else at {at}: "
-        f"it has lost records "
-        "that it had acknowledged. Nothing more is taken in. Look at the broker's log and its "
+        "it has lost records that it had acknowledged. Nothing more is taken in. Look at the broker's log and its "
         "replicas before starting again"
     )
 
@@ -91,6 +89,6 @@ def _not_there(offset: int, at: int) -> str:
 def _lost(offset: int, expected: int) -> str:
     return (
         f"the journal acknowledged a block at offset {offset}, where {expected} was expected: it has "
-        f"lost records that it "
-        "had acknowledged. Nothing more is taken in. Look at the broker's log and its replicas before starting again"
+        "lost records that it had acknowledged. Nothing more is taken in. Look at the broker's log and its replicas "
+        "before starting again"
     )

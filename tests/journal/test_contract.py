@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -183,6 +184,25 @@ def test_a_record_as_large_as_the_journal_takes_fits(journal: Journal) -> None:
     (found,) = read_to(reader, journal.ends()[1])
     reader.close()
     assert same(found[2], found[3], 5, size)
+
+
+def test_who_waits_for_a_record_still_hears_a_signal(journal: Journal) -> None:
+    class Heard(Exception):
+        pass
+
+    def hear(number: int, frame: object) -> None:
+        raise Heard
+
+    before = signal.signal(signal.SIGALRM, hear)
+    reader = journal.reader(0)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Heard):
+            reader.read(timeout_s=600)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        reader.close()
 
 
 def test_a_closed_journal_takes_nothing_and_says_so(url: str) -> None:

@@ -35,8 +35,8 @@ def refused(path: Path, write: bool = False) -> str:
 
 
 @pytest.mark.parametrize("close", [True, False])
-def test_a_changed_byte_in_anything_synced_is_refused_with_its_records_offset(tmp_path: Path, close: bool) -> None:
-    path, places = fill_sizes(tmp_path, 8, close)
+def test_a_changed_byte_in_anything_synced_is_refused_with_its_records_offset(quick_folder: Path, close: bool) -> None:
+    path, places = fill_sizes(quick_folder / str(close), 8, close)
     proven = places if close else places[:-1]     # nothing behind the last one says that it was on disk
     for offset, end in proven:
         for at in range(offset, end):

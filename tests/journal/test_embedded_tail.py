@@ -17,14 +17,13 @@ RECORD_BYTES = 64 + SIZE
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def killed(quick_folder: Path) -> Iterator[Path]:
     """Records 1 to 3 are acknowledged, 4 and 5 were written and not synced: the files at that moment."""
-    folder = tmp_path_factory.mktemp("torn")
-    with make(folder / "live") as journal:
+    with make(quick_folder / "live") as journal:
         fill(journal, range(1, 4), SIZE)
         for number in (4, 5):
             assert append(journal, *record(number, SIZE), number) == 0
-        yield image(folder / "live", folder / "killed")
+        yield image(quick_folder / "live", quick_folder / "killed")
 
 
 def goes_on_behind(path: Path, kept: list[int]) -> None:
@@ -42,10 +41,10 @@ def goes_on_behind(path: Path, kept: list[int]) -> None:
 
 
 @pytest.mark.parametrize("way", ["zeros from there on", "cut off there", "one byte changed", "noise from there on"])
-def test_a_tail_torn_at_any_byte_ends_the_log(killed: Path, tmp_path: Path, way: str) -> None:
+def test_a_tail_torn_at_any_byte_ends_the_log(killed: Path, way: str) -> None:
     whole = segment(killed).read_bytes()
     for at in range(3 * RECORD_BYTES, 5 * RECORD_BYTES):
-        path = image(killed, tmp_path / "torn")
+        path = image(killed, killed.parent / "torn")
         if way == "one byte changed":
             change(segment(path), at)
         elif way == "cut off there":
