@@ -1,7 +1,8 @@
 """An in-memory business logic processor with Apache Kafka as its journal."""
 
+from processor import checked
 from processor.app import App
 from processor.fields import f64, i8, i16, i32, i64, raw, text, u8, u16, u32, u64
 
 __version__ = "0.1.0"
-__all__ = ["App", "f64", "i8", "i16", "i32", "i64", "raw", "text", "u8", "u16", "u32", "u64"]
+__all__ = ["App", "checked", "f64", "i8", "i16", "i32", "i64", "raw", "text", "u8", "u16", "u32", "u64"]

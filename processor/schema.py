@@ -17,6 +17,8 @@ from processor.errors import SchemaMismatch, WrongUse
 from processor.fields import FieldType, field_type_of_code
 from processor.layout import CONTROL_FIRST, HEADER, SLOT_BYTES_MIN, SLOT_HEADER_BYTES
 
+RUN_HEADER_FIELDS = ("sequence", "timestamp", "session", "request")
+
 
 class Message:
     """One type of event or output: number, name, fields, and the NumPy dtype of its payload."""
@@ -127,3 +129,22 @@ class Schema:
         formats = [*(HEADER[name] for name in HEADER.names or ()), event.dtype]
         offsets = [*((HEADER.fields or {})[name][1] for name in HEADER.names or ()), SLOT_HEADER_BYTES]
         return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": self.slot_bytes})
+
+    def run_dtype(self, event: Message) -> np.dtype[Any]:
+        """A whole slot of this event as NumPy handlers see it: `sequence`, `timestamp`, `session`, `request` and the event's fields.
+
+        A field of the event hides one of the header with the same name.
+        """
+        places = {name: (HEADER[name], (HEADER.fields or {})[name][1]) for name in RUN_HEADER_FIELDS}
+        for name in event.fields:
+            kind, offset = (event.dtype.fields or {})[name][:2]
+            places[name] = (kind, SLOT_HEADER_BYTES + offset)
+        names = sorted(places, key=lambda name: places[name][1])
+        return np.dtype(
+            {
+                "names": names,
+                "formats": [places[name][0] for name in names],
+                "offsets": [places[name][1] for name in names],
+                "itemsize": self.slot_bytes,
+            }
+        )
