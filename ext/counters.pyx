@@ -8,7 +8,7 @@ from libc.stdint cimport uint64_t
 from processor.ring.sequence cimport load_acquire, store_release
 
 NAMES = ("published", "handed", "durable", "applied", "blocks", "outputs", "rejected", "repeated", "snapshot_running",
-         "snapshots", "snapshot_sequence", "journal_away", "pause_ns_max", "pid")
+         "snapshots", "snapshot_sequence", "journal_away", "pause_ns_max", "pid", "collections", "collection_ns_max")
 
 
 cdef class Counters:

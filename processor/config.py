@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from processor.affinity import check_affinity
 from processor.errors import WrongUse
 
 WAIT_STRATEGIES = ("block", "yield", "spin")
@@ -41,6 +42,9 @@ class Config:
     recovery_stall_s: float = 60.0
     check_hashes: bool = True
 
+    # Threads: the processors that gateway, journaler and logic may run on, by stage; a stage that is not named runs anywhere.
+    affinity: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
     # Stopping: seconds until each stage must have drained.
     drain_s: float = 30.0
 
@@ -54,5 +58,6 @@ class Config:
         for name in ("max_block_events", "kept_bytes_max", "sessions_max", "output_queue_bytes", "snapshots_kept"):
             if getattr(self, name) < 1:
                 raise WrongUse(f"{name} is at least 1, not {getattr(self, name)}")
+        check_affinity(self.affinity)
         if self.snapshot_every < 0:
             raise WrongUse(f"snapshot_every is 0 (never) or a number of events, not {self.snapshot_every}")

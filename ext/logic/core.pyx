@@ -20,6 +20,7 @@ from processor.logic.sessions cimport (
 )
 from processor.logic.tables cimport Tables, native_state
 from processor.logic.views cimport EventView, HandlerContext
+from processor.outputs.inbox cimport INBOXES_MAX, Inbox, inbox_answer_open, inbox_flush, inbox_put
 from processor.outputs.queue cimport BIND, TO_CONNECTION, TO_SESSION, OutputQueue
 from processor.ring.sequence cimport (
     load_acquire, store_release, waiter_cancel, waiter_idle, waiter_prepare, waiter_sleep, waiter_wake,
@@ -85,6 +86,7 @@ cdef class Core:
         self.context.emit = emitter_emit
         self.context.reject = emitter_reject
         self.trouble = ""
+        self.inbox_owners = []
 
     def __dealloc__(self):
         free(self.table)
@@ -406,7 +408,15 @@ cdef class Core:
         cdef uint32_t most = <uint32_t>(self.outputs.capacity // 4)
         cdef uint32_t part = 0
         cdef uint32_t step
-        cdef char* room
+        cdef Inbox* inbox
+        if load_acquire(&self.inbox_count):
+            inbox = self.inbox_of(<uint32_t>target) if kind == TO_SESSION else self.inbox_at(target)
+            if inbox != NULL:
+                if kind == TO_SESSION:
+                    inbox_put(inbox, frames, size, self.emitter.index)
+                else:
+                    inbox_answer_open(inbox, <const Reply*>frames)
+                return 0
         if size > most and kind == TO_SESSION:
             while size > most:
                 part = 0
@@ -443,6 +453,39 @@ cdef class Core:
         self.outputs.commit(size)
         return 0
 
+    cdef uint64_t add_inbox(self, Inbox* inbox, owner) except 0:
+        cdef uint64_t number = self.inbox_count
+        if number == INBOXES_MAX:
+            raise WrongUse(f"{INBOXES_MAX} sessions were opened within this process: use one for longer, threads can share it")
+        self.inbox_owners.append(owner)
+        self.inboxes[number] = inbox
+        store_release(&self.inbox_count, number + 1)
+        return (<uint64_t>1 << LOCAL_CONNECTION_BIT) | number
+
+    cdef Inbox* inbox_at(self, uint64_t connection) noexcept nogil:
+        """NULL: a connection of the gateway's, or one of a process that is gone."""
+        cdef uint64_t number = connection & ~(<uint64_t>1 << LOCAL_CONNECTION_BIT)
+        if not connection >> LOCAL_CONNECTION_BIT or number >= load_acquire(&self.inbox_count):
+            return NULL
+        return self.inboxes[number]
+
+    cdef Inbox* inbox_of(self, uint32_t session) noexcept nogil:
+        cdef uint64_t k
+        if session == self.inbox_session:
+            return self.inbox_found
+        self.inbox_session = session
+        self.inbox_found = NULL
+        for k in range(self.inbox_count):
+            if self.inboxes[k].session == session:
+                self.inbox_found = self.inboxes[k]
+        return self.inbox_found
+
+    cdef void flush(self) noexcept nogil:
+        cdef uint64_t k
+        self.outputs.flush()
+        for k in range(load_acquire(&self.inbox_count)):
+            inbox_flush(self.inboxes[k])
+
     cdef int on_control(self, const Slot* slot) noexcept nogil:
         cdef SessionEvict* evict
         if slot.type == CONTROL_SESSION_OPEN:
@@ -475,7 +518,10 @@ cdef class Core:
             return self.status(slot, REPLY_BUSY, TO_CONNECTION, asked.connection, NULL, 0)
         if session < 0:
             return self.status(slot, REPLY_EVICTED, TO_CONNECTION, asked.connection, NULL, 0)
-        if self.send(BIND, <uint64_t>session, <const char*>&asked.connection, 8) < 0:
+        if self.inbox_at(asked.connection) != NULL:
+            self.inbox_at(asked.connection).session = <uint32_t>session
+            self.inbox_session = 0
+        elif self.send_part(BIND, <uint64_t>session, <const char*>&asked.connection, 8) < 0:
             return -1
         reply = <Reply*>self.welcome
         reply.sequence = slot.sequence

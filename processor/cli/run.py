@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import Any
 
+from processor.affinity import STAGES, parse_affinity
 from processor.app import load_app
 from processor.cli.progress import RecoveryBar
 from processor.config import WAIT_STRATEGIES, Config
@@ -31,6 +32,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="most events in a block; 1: one Kafka record an event (default %(default)s)")
     parser.add_argument("--window", type=int, default=Config.window, metavar="N",
                         help="most requests in flight in a session (default %(default)s)")
+    parser.add_argument("--affinity", action="append", default=[], metavar="STAGE=CPU[,CPU...]",
+                        help=f"processors for the thread of a stage ({', '.join(STAGES)}); once for each stage")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of librdkafka")
     parser.add_argument("--allow-finite-retention", action="store_true",
                         help="accept a topic whose records expire: a rebuild from the first event will not be possible")
@@ -47,6 +50,7 @@ def config_of(arguments: argparse.Namespace) -> Config:
     return Config(
         wait=arguments.wait, snapshot_every=arguments.snapshot_every, max_block_events=arguments.max_block_events,
         window=arguments.window, journal_settings=settings, allow_finite_retention=arguments.allow_finite_retention,
+        affinity=parse_affinity(arguments.affinity),
     )
 
 

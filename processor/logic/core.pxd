@@ -10,6 +10,7 @@ from processor.logic.runs cimport RunContext
 from processor.logic.sessions cimport Sessions
 from processor.logic.tables cimport Tables
 from processor.logic.views cimport HandlerContext
+from processor.outputs.inbox cimport INBOXES_MAX, Inbox
 from processor.outputs.queue cimport OutputQueue
 from processor.ring.sequence cimport Waiter
 
@@ -26,6 +27,9 @@ cdef enum Stop:                   # why apply returned before the end of its slo
     STOP_RAISED = 3               # a handler raised at the slot it did not pass: nothing may be applied, nor a snapshot taken
     STOP_FAILED = 4               # memory, or slots out of order: the same, but not the event's fault
     STOP_ABORTED = 5              # told to stop while it waited for room among the outputs
+
+cdef enum:
+    LOCAL_CONNECTION_BIT = 63     # of the number of a connection within this process; the rest is the inbox
 
 cdef struct Dispatch:
     int tier
@@ -61,7 +65,18 @@ cdef class Core:
     cdef char* welcome                    # a whole REPLY_WELCOME frame, to be completed
     cdef uint32_t welcome_bytes
     cdef uint64_t* counts
+    cdef Inbox* inboxes[INBOXES_MAX]      # of sessions in this process; their number is their connection's
+    cdef uint64_t inbox_count
+    cdef uint32_t inbox_session           # looked up last, and what was found (may be NULL)
+    cdef Inbox* inbox_found
+    cdef list inbox_owners                # keep the memory behind `inboxes`
 
+    # Any thread with the GIL: the connection's number for a session open whose answers go to this inbox. `owner` keeps its memory.
+    cdef uint64_t add_inbox(self, Inbox* inbox, owner) except 0
+    cdef Inbox* inbox_at(self, uint64_t connection) noexcept nogil
+    cdef Inbox* inbox_of(self, uint32_t session) noexcept nogil
+    # Lets everything that was said since the last call go.
+    cdef void flush(self) noexcept nogil
     # Applies slots that are durable, in order; returns how many it has passed. `stop` says why when not all.
     cdef uint64_t apply(self, const char* first, uint64_t count) noexcept nogil
     cdef uint64_t apply_python(self, const char* first, uint64_t count) noexcept with gil
