@@ -412,6 +412,10 @@ cdef class Core:
         if load_acquire(&self.inbox_count):
             inbox = self.inbox_of(<uint32_t>target) if kind == TO_SESSION else self.inbox_at(target)
             if inbox != NULL:
+                if not inbox.dirty:
+                    inbox.dirty = True
+                    inbox.next_dirty = self.dirty
+                    self.dirty = inbox
                 if kind == TO_SESSION:
                     inbox_put(inbox, frames, size, self.emitter.index)
                 else:
@@ -470,21 +474,32 @@ cdef class Core:
         return self.inboxes[number]
 
     cdef Inbox* inbox_of(self, uint32_t session) noexcept nogil:
-        cdef uint64_t k
+        cdef uint32_t k
         if session == self.inbox_session:
             return self.inbox_found
+        k = (session * <uint32_t>2654435769 >> 16) % INBOX_PLACES
+        while self.inbox_places[k] != NULL and self.inbox_places[k].session != session:
+            k = (k + 1) % INBOX_PLACES
         self.inbox_session = session
-        self.inbox_found = NULL
-        for k in range(self.inbox_count):
-            if self.inboxes[k].session == session:
-                self.inbox_found = self.inboxes[k]
+        self.inbox_found = self.inbox_places[k]
         return self.inbox_found
 
+    cdef void bind_inbox(self, Inbox* inbox, uint32_t session) noexcept nogil:
+        cdef uint32_t k = (session * <uint32_t>2654435769 >> 16) % INBOX_PLACES
+        while self.inbox_places[k] != NULL:
+            k = (k + 1) % INBOX_PLACES
+        inbox.session = session
+        self.inbox_places[k] = inbox
+        self.inbox_session = 0
+
     cdef void flush(self) noexcept nogil:
-        cdef uint64_t k
+        cdef Inbox* inbox = self.dirty
         self.outputs.flush()
-        for k in range(load_acquire(&self.inbox_count)):
-            inbox_flush(self.inboxes[k])
+        self.dirty = NULL
+        while inbox != NULL:
+            inbox.dirty = False
+            inbox_flush(inbox)
+            inbox = inbox.next_dirty
 
     cdef int on_control(self, const Slot* slot) noexcept nogil:
         cdef SessionEvict* evict
@@ -519,8 +534,7 @@ cdef class Core:
         if session < 0:
             return self.status(slot, REPLY_EVICTED, TO_CONNECTION, asked.connection, NULL, 0)
         if self.inbox_at(asked.connection) != NULL:
-            self.inbox_at(asked.connection).session = <uint32_t>session
-            self.inbox_session = 0
+            self.bind_inbox(self.inbox_at(asked.connection), <uint32_t>session)
         elif self.send_part(BIND, <uint64_t>session, <const char*>&asked.connection, 8) < 0:
             return -1
         reply = <Reply*>self.welcome

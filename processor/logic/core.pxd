@@ -29,6 +29,7 @@ cdef enum Stop:                   # why apply returned before the end of its slo
     STOP_ABORTED = 5              # told to stop while it waited for room among the outputs
 
 cdef enum:
+    INBOX_PLACES = 2 * INBOXES_MAX
     LOCAL_CONNECTION_BIT = 63     # of the number of a connection within this process; the rest is the inbox
 
 cdef struct Dispatch:
@@ -67,6 +68,8 @@ cdef class Core:
     cdef uint64_t* counts
     cdef Inbox* inboxes[INBOXES_MAX]      # of sessions in this process; their number is their connection's
     cdef uint64_t inbox_count
+    cdef Inbox* inbox_places[INBOX_PLACES]        # by session, open addressing; the logic's own
+    cdef Inbox* dirty                     # those to be flushed
     cdef uint32_t inbox_session           # looked up last, and what was found (may be NULL)
     cdef Inbox* inbox_found
     cdef list inbox_owners                # keep the memory behind `inboxes`
@@ -75,6 +78,7 @@ cdef class Core:
     cdef uint64_t add_inbox(self, Inbox* inbox, owner) except 0
     cdef Inbox* inbox_at(self, uint64_t connection) noexcept nogil
     cdef Inbox* inbox_of(self, uint32_t session) noexcept nogil
+    cdef void bind_inbox(self, Inbox* inbox, uint32_t session) noexcept nogil
     # Lets everything that was said since the last call go.
     cdef void flush(self) noexcept nogil
     # Applies slots that are durable, in order; returns how many it has passed. `stop` says why when not all.

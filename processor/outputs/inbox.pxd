@@ -27,7 +27,8 @@ cdef struct Inbox:
     uint64_t pending_outputs
     uint64_t pending_rejected
     uint32_t session              # 0: not yet
-    bint dirty
+    bint dirty                    # in the core's list of those that have something to flush
+    Inbox* next_dirty
     # Published.
     Sequence* head                # bytes put
     Sequence* tail                # bytes taken
@@ -45,7 +46,6 @@ cdef inline void inbox_put(Inbox* inbox, const char* frames, uint32_t size, uint
     cdef const Reply* reply = <const Reply*>frames
     cdef uint64_t at, run
     cdef uint64_t state = load_acquire(&inbox.state)
-    inbox.dirty = True
     if reply.type == REPLY_EVICTED:
         if state == INBOX_OPEN:
             store_release(&inbox.state, INBOX_EVICTED)
@@ -70,15 +70,11 @@ cdef inline void inbox_put(Inbox* inbox, const char* frames, uint32_t size, uint
 
 cdef inline void inbox_answer_open(Inbox* inbox, const Reply* reply) noexcept nogil:
     """A welcome, or another answer to its session open."""
-    inbox.dirty = True
     if load_acquire(&inbox.state) == INBOX_WAITS:
         store_release(&inbox.state, INBOX_OPEN if reply.type == REPLY_WELCOME else INBOX_REFUSED)
 
 
 cdef inline void inbox_flush(Inbox* inbox) noexcept nogil:
-    if not inbox.dirty:
-        return
-    inbox.dirty = False
     sequence_set(inbox.head, inbox.pending)
     store_release(&inbox.outputs, inbox.pending_outputs)
     store_release(&inbox.rejected, inbox.pending_rejected)
