@@ -1,7 +1,8 @@
-"""The application of all comparisons: a running balance per account, and an output with the new balance for every event.
+"""The application of all comparisons: a running balance per account, and an output with the new balance for every
+event.
 
-The same in every tier of handler, one application each: `python`, `numpy`, `compiled` (Numba) and `native` (Cython): same schema,
-same outputs, same state. A slot has 64 bytes. `processor run bench.balance:native ...`
+The same in every tier of handler, one application each: `python`, `numpy`, `compiled` (Numba) and `native` (Cython):
+same schema, same outputs, same state. A slot has 64 bytes. `processor run bench.balance:native ...`
 """
 
 from __future__ import annotations

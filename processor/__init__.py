@@ -15,7 +15,22 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "App", "Config", "LocalSession", "Service", "checked", "f64", "i8", "i16", "i32", "i64", "raw", "text", "u8", "u16", "u32", "u64",
+    "App",
+    "Config",
+    "LocalSession",
+    "Service",
+    "checked",
+    "f64",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "raw",
+    "text",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
 ]
 
 

@@ -20,9 +20,9 @@
     def deposit(bank, event, ctx):
         ...
 
-A handler is of one of three tiers, chosen for each event type: `on` takes a Python callable per event (or a native handler of a
-Cython module), `on_run` one that gets a whole run of equal events as a NumPy array, `on_compiled` a function per event that
-Numba compiles. Their results are the same.
+A handler is of one of three tiers, chosen for each event type: `on` takes a Python callable per event (or a native
+handler of a Cython module), `on_run` one that gets a whole run of equal events as a NumPy array, `on_compiled` a
+function per event that Numba compiles. Their results are the same.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ class App:
         return self._declare(self._outputs, cls, number)
 
     def state(self, cls: type) -> type:
-        """Declares the state: a class without required arguments (a plain class becomes a dataclass), or a NativeState."""
+        """Declares the state: a class without required arguments (a plain class becomes a dataclass), or a
+        NativeState."""
         if self.state_type is not None:
             raise WrongUse(f"{self.name}: the state is declared already, as {self.state_type.__name__}")
         native = any(base.__name__ == "NativeState" for base in cls.__mro__)
@@ -93,24 +94,26 @@ class App:
         return self.state_type
 
     def on(self, event: type, handler: Any = None) -> Any:
-        """Registers what handles an event type: a callable (state, event, ctx), or a NativeHandler given as `handler`."""
+        """Registers what handles an event type: a callable (state, event, ctx), or a NativeHandler given as
+        `handler`."""
         return self._register(event, lambda function: function, handler)
 
     def on_run(self, event: type, handler: Any = None) -> Any:
-        """Registers a callable (state, events, ctx) for runs of equal events: as many as follow each other, one or thousands.
+        """Registers a callable (state, events, ctx) for runs of equal events: as many as follow each other, one or
+        thousands.
 
-        `events` is a read-only structured array over the events where they lie, with `sequence`, `timestamp`, `session`, `request`
-        and the event's fields; it is dead when the handler returns (keeping it, or a view, halts). `ctx` is a RunContext. The
-        result must not depend on how runs are cut: event by event it must be the same. NumPy's integers wrap around silently;
-        processor.checked has arithmetic that raises OverflowError.
+        `events` is a read-only structured array over the events where they lie, with `sequence`, `timestamp`,
+        `session`, `request` and the event's fields; it is dead when the handler returns (keeping it, or a view, halts).
+        `ctx` is a RunContext. The result must not depend on how runs are cut: event by event it must be the same.
+        NumPy's integers wrap around silently; processor.checked has arithmetic that raises OverflowError.
         """
         return self._register(event, RunHandler, handler)
 
     def on_compiled(self, event: type, handler: Any = None) -> Any:
         """Registers a function (state, event, ctx) that Numba compiles and that runs without the GIL, called per event.
 
-        Of the state, a dataclass, it sees the fields that are NumPy arrays; `ctx` has emit, reject and now. See processor.compiled.
-        Needs the extra: pip install 'processor[numba]'.
+        Of the state, a dataclass, it sees the fields that are NumPy arrays; `ctx` has emit, reject and now. See
+        processor.compiled. Needs the extra: pip install 'processor[numba]'.
         """
         message = self._event(event)
         return self._register(event, lambda function: CompiledHandler(self, message, function), handler)
@@ -181,7 +184,7 @@ class App:
             raise WrongUse(f"{self.name}: {cls.__name__} (number {number}) is declared twice")
         hints = typing.get_type_hints(cls, include_extras=True)
         message = Message(number, cls.__name__, {key: field_type(hint) for key, hint in hints.items()})
-        made = dataclasses.dataclass(slots=True)(cls)
+        made: type = dataclasses.dataclass(slots=True)(cls)
         where.append(message)
         self._classes[made] = message
         return made

@@ -1,8 +1,9 @@
 """Integer arithmetic that raises OverflowError instead of wrapping around, in every tier of handler.
 
-Python's own integers do not overflow, and storing one where it does not fit raises. NumPy's and Numba's wrap silently: handlers of those
-tiers use `add`, `subtract` and `multiply`. They take integers, or NumPy arrays of integers (then item by item), and compiled
-handlers may call them as well. What nothing can see is a plain `+` on 64-bit numbers in a NumPy or compiled handler.
+Python's own integers do not overflow, and storing one where it does not fit raises. NumPy's and Numba's wrap silently:
+handlers of those tiers use `add`, `subtract` and `multiply`. They take integers, or NumPy arrays of integers (then item
+by item), and compiled handlers may call them as well. What nothing can see is a plain `+` on 64-bit numbers in a NumPy
+or compiled handler.
 """
 
 from __future__ import annotations
@@ -49,9 +50,11 @@ def _checked(operation: np.ufunc, a: Any, b: Any) -> Any:
     elif kind.kind == "u":
         wrong = result < left if operation is np.add else left < right
     elif operation is np.add:
-        wrong = ((left ^ result) & (right ^ result)) < 0      # neither operand has the sign of the sum
+        wrong = ((left ^ result) & (right ^ result)) < 0  # neither operand has the sign of the sum
     else:
-        wrong = ((left ^ right) & (left ^ result)) < 0        # the operands' signs differ, and the result has not the first one's
+        wrong = (
+            (left ^ right) & (left ^ result)
+        ) < 0  # the operands' signs differ, and the result has not the first one's
     if np.any(wrong):
         at = np.flatnonzero(np.broadcast_to(wrong, result.shape))[0] if result.ndim else 0
         pair = tuple(int(np.broadcast_to(side, result.shape).reshape(-1)[at]) for side in (left, right))

@@ -1,4 +1,5 @@
-"""Python's garbage collector while a service leads: frozen behind the recovery, rare, and its pauses on the counter page."""
+"""Python's garbage collector while a service leads: frozen behind the recovery, rare, and its pauses on the counter
+page."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from typing import Any
 
 from processor.counters import Counters
 
-# Young objects at which it looks for cycles, and how many such looks make an older generation's turn. Handlers make few cycles,
-# and every look at many objects is a pause of the logic.
+# Young objects at which it looks for cycles, and how many such looks make an older generation's turn. Handlers make few
+# cycles, and every look at many objects is a pause of the logic.
 THRESHOLDS = (50_000, 20, 100)
 
 
@@ -22,7 +23,8 @@ class Collector:
         self._began_ns = 0
 
     def start(self) -> None:
-        """Collects once, then freezes what is alive: a state that was recovered is not walked through again and again."""
+        """Collects once, then freezes what is alive: a state that was recovered is not walked through again and
+        again."""
         gc.collect()
         gc.freeze()
         self._thresholds = gc.get_threshold()

@@ -1,4 +1,5 @@
-"""What Numba has to know of the core: the context of a handler, outputs, and integers that do not wrap (see compiled.py).
+"""What Numba has to know of the core: the context of a handler, outputs, and integers that do not wrap (see
+compiled.py).
 
 The offsets are those of struct Context in logic/native.pxd; tests/logic/test_compiled.py would crash on others.
 """
@@ -30,10 +31,9 @@ from numba.extending import (
 )
 
 from processor import checked
-from processor.errors import WrongUse
 from processor.schema import Message
 
-NOW, EMIT, REJECT = 8, 24, 32      # offsets in struct Context
+NOW, EMIT, REJECT = 8, 24, 32  # offsets in struct Context
 BYTE, I16, I32, I64, I128 = (ir.IntType(bits) for bits in (8, 16, 32, 64, 128))
 POINTER = BYTE.as_pointer()
 REASON_BYTES_MAX = 4096
@@ -42,6 +42,7 @@ REASON_BYTES_MAX = 4096
 @intrinsic
 def as_pointer(typingctx: Any, address: Any) -> Any:
     """An address as a pointer to anything."""
+
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], POINTER)
 
@@ -49,6 +50,7 @@ def as_pointer(typingctx: Any, address: Any) -> Any:
 
 
 # ---- the context
+
 
 class ContextType(types.Type):
     def __init__(self) -> None:
@@ -67,6 +69,7 @@ class ContextModel(models.PrimitiveModel):
 @intrinsic
 def as_context(typingctx: Any, pointer: Any) -> Any:
     """A pointer to struct Context as the `ctx` of handlers."""
+
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return arguments[0]
 
@@ -88,7 +91,10 @@ def _now(typingctx: Any, ctx: Any) -> Any:
 
 @overload_attribute(ContextType, "now")
 def _context_now(ctx: Any) -> Any:
-    return lambda ctx: _now(ctx)
+    def now(ctx: Any) -> Any:
+        return _now(ctx)
+
+    return now
 
 
 @intrinsic
@@ -96,13 +102,14 @@ def _emit(typingctx: Any, ctx: Any, output: Any) -> Any:
     if not isinstance(output, OutputType):
         raise TypingError(f"emit takes an instance of a class declared with @app.output, not {output}")
     message = output.message
+    offsets: Any = message.dtype.fields
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         room = cgutils.alloca_once(builder, ir.ArrayType(BYTE, max(1, message.length)))
         builder.store(ir.Constant(room.type.pointee, None), room)
         payload = builder.bitcast(room, POINTER)
         for k, name in enumerate(message.fields):
-            place = builder.gep(payload, [ir.Constant(I32, message.dtype.fields[name][1])])
+            place = builder.gep(payload, [ir.Constant(I32, offsets[name][1])])
             value = builder.extract_value(arguments[1], k)
             builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=1)
         kind = ir.FunctionType(I32, [POINTER, I16, POINTER, I16])
@@ -116,7 +123,7 @@ def _emit(typingctx: Any, ctx: Any, output: Any) -> Any:
 
 @overload_method(ContextType, "emit")
 def _context_emit(ctx: Any, output: Any) -> Any:
-    def emit(ctx: Any, output: Any) -> None:
+    def emit(ctx: Any, output: Any) -> Any:
         if _emit(ctx, output) < 0:
             raise RuntimeError("an output behind a rejection, more than 65535 of them, or memory is short")
 
@@ -140,7 +147,7 @@ def _reject(typingctx: Any, ctx: Any, reason: Any) -> Any:
 
 @overload_method(ContextType, "reject", prefer_literal=True)
 def _context_reject(ctx: Any, reason: Any) -> Any:
-    def reject(ctx: Any, reason: Any) -> None:
+    def reject(ctx: Any, reason: Any) -> Any:
         if _reject(ctx, reason) < 0:
             raise RuntimeError("reject comes instead of outputs, and once: check first, then change and emit")
 
@@ -148,6 +155,7 @@ def _context_reject(ctx: Any, reason: Any) -> Any:
 
 
 # ---- outputs
+
 
 class OutputType(types.Type):
     """An instance of an output class: its fields, each as its payload has it."""
@@ -167,7 +175,7 @@ class OutputModel(models.StructModel):
 def _field_type(message: Message, name: str) -> Any:
     kind = message.fields[name].dtype
     if kind.kind not in "iuf":
-        raise WrongUse(f"{message.name}.{name} is {message.fields[name].code}: compiled handlers emit numbers only")
+        raise TypingError(f"{message.name}.{name} is {message.fields[name].code}: compiled handlers emit numbers only")
     return getattr(types, np.dtype(kind).name)
 
 
@@ -184,17 +192,21 @@ def declare_output(cls: type, message: Message) -> None:
 
     @type_callable(cls)
     def typed(context: Any) -> Any:
-        def typer(*given: Any) -> Any:
-            for name, argument in zip(names, given, strict=True):
+        shape = inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names])
+
+        def typer(*given: Any, **named: Any) -> Any:
+            for name, argument in shape.bind(*given, **named).arguments.items():
                 wanted = _field_type(message, name)
-                fits = (types.Integer, types.Boolean) if isinstance(wanted, types.Integer) else (types.Number, types.Boolean)
+                fits = (
+                    (types.Integer, types.Boolean)
+                    if isinstance(wanted, types.Integer)
+                    else (types.Number, types.Boolean)
+                )
                 if not isinstance(types.unliteral(argument), fits):
                     raise TypingError(f"{message.name}.{name} is {message.fields[name].code}; got {argument}")
             return kind
 
-        typer.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
-        )
+        typer.__signature__ = shape
         return typer
 
     @lower_builtin(cls, *[types.Any] * len(names))
@@ -219,6 +231,7 @@ def _check_fits(context: Any, builder: Any, given: Any, value: Any, wanted: Any,
 
 # ---- integers that do not wrap
 
+
 def _common(a: Any, b: Any) -> Any:
     """int64 or uint64 for two integers, None for anything else."""
     kinds = [types.unliteral(kind) for kind in (a, b)]
@@ -230,7 +243,9 @@ def _common(a: Any, b: Any) -> Any:
         other = b if kinds[0] == types.uint64 else a
         if isinstance(other, types.IntegerLiteral) and other.literal_value >= 0:
             return types.uint64
-        raise TypingError("u64 and a signed integer have no common type: convert one of them, with np.int64(x) or np.uint64(x)")
+        raise TypingError(
+            "u64 and a signed integer have no common type: convert one of them, with np.int64(x) or np.uint64(x)"
+        )
     return types.int64
 
 
@@ -241,7 +256,8 @@ def _operation(name: str) -> Any:
 
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             left, right = (
-                context.cast(builder, value, given, kind) for value, given in zip(arguments, signature.args, strict=True)
+                context.cast(builder, value, given, kind)
+                for value, given in zip(arguments, signature.args, strict=True)
             )
             both = getattr(builder, f"{'s' if kind.signed else 'u'}{name}_with_overflow")(left, right)
             with builder.if_then(builder.extract_value(both, 1), likely=False):
@@ -253,7 +269,7 @@ def _operation(name: str) -> Any:
     return run
 
 
-CHECKED: dict[Any, Any] = {}       # operator -> what compiled handlers do instead
+CHECKED: dict[Any, Any] = {}  # operator -> what compiled handlers do instead
 
 
 def _provide(name: str, plain: Any, in_place: Any, public: Any) -> None:
@@ -266,6 +282,7 @@ def _provide(name: str, plain: Any, in_place: Any, public: Any) -> None:
         raise NotImplementedError("compiled code only")
 
     for function, otherwise in ((either, plain), (either_in_place, in_place), (public, None)):
+
         def chosen(a: Any, b: Any, otherwise: Any = otherwise) -> Any:
             if _common(a, b) is not None:
                 return lambda a, b: run(a, b)
@@ -298,8 +315,10 @@ class CheckIntegers(FunctionPass):
             body = []
             for statement in block.body:
                 value = getattr(statement, "value", None)
-                if isinstance(statement, numba_ir.Assign) and isinstance(value, numba_ir.Expr) and (
-                    value.op in ("binop", "inplace_binop") and value.fn in CHECKED
+                if (
+                    isinstance(statement, numba_ir.Assign)
+                    and isinstance(value, numba_ir.Expr)
+                    and (value.op in ("binop", "inplace_binop") and value.fn in CHECKED)
                 ):
                     function = numba_ir.Var(block.scope, mk_unique_var("$checked"), statement.loc)
                     named = numba_ir.Global("checked", CHECKED[value.fn], statement.loc)

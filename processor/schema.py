@@ -1,7 +1,8 @@
-"""What an application's events and outputs are called and how their payloads lie in memory; and the schema's fingerprint.
+"""What an application's events and outputs are called and how their payloads lie in memory; and the schema's
+fingerprint.
 
-A payload is the fields in the order of their declaration, aligned as a C compiler would align them, so that native handlers
-read it as a struct. The fingerprint is 64 bits of BLAKE2b over the canonical JSON of the schema.
+A payload is the fields in the order of their declaration, aligned as a C compiler would align them, so that native
+handlers read it as a struct. The fingerprint is 64 bits of BLAKE2b over the canonical JSON of the schema.
 """
 
 from __future__ import annotations
@@ -127,18 +128,20 @@ class Schema:
         """A whole slot of this event: the header's fields, `payload` with the event's, padding up to slot_bytes."""
         names = [*(HEADER.names or ()), "payload"]
         formats = [*(HEADER[name] for name in HEADER.names or ()), event.dtype]
-        offsets = [*((HEADER.fields or {})[name][1] for name in HEADER.names or ()), SLOT_HEADER_BYTES]
+        header: Mapping[str, Any] = HEADER.fields or {}
+        offsets = [*(header[name][1] for name in HEADER.names or ()), SLOT_HEADER_BYTES]
         return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": self.slot_bytes})
 
     def run_dtype(self, event: Message) -> np.dtype[Any]:
-        """A whole slot of this event as NumPy handlers see it: `sequence`, `timestamp`, `session`, `request` and the event's fields.
+        """A whole slot of this event as NumPy handlers see it: `sequence`, `timestamp`, `session`, `request` and the
+        event's fields.
 
         A field of the event hides one of the header with the same name.
         """
-        places = {name: (HEADER[name], (HEADER.fields or {})[name][1]) for name in RUN_HEADER_FIELDS}
-        for name in event.fields:
-            kind, offset = (event.dtype.fields or {})[name][:2]
-            places[name] = (kind, SLOT_HEADER_BYTES + offset)
+        header: Mapping[str, Any] = HEADER.fields or {}
+        fields: Mapping[str, Any] = event.dtype.fields or {}
+        places = {name: (header[name][0], header[name][1]) for name in RUN_HEADER_FIELDS}
+        places |= {name: (fields[name][0], SLOT_HEADER_BYTES + fields[name][1]) for name in event.fields}
         names = sorted(places, key=lambda name: places[name][1])
         return np.dtype(
             {

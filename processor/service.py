@@ -245,7 +245,7 @@ class Service:
                 self.exit_code = error.exit_code if isinstance(error, ProcessorError) else EXIT_CANNOT_RUN
 
     def _named_trouble(self) -> tuple[str, int]:
-        """What halted the logic, and the sequence to look at. A NumPy handler had many events in hand: it is asked again."""
+        """What halted the logic, and the sequence to look at; of many events in hand, the one that raises is found."""
         trouble, sequence = self.core.trouble, self.core.sequence + 1
         if self.core.raised_events > 1:
             self.report(f"{trouble}; replaying these one by one to find the event")

@@ -27,14 +27,15 @@ class Intake:
 class Port:
     """One session: numbers requests from 1 and counts or keeps their answers.
 
-    `inbox_bytes`: a power of two, the memory for answers that nobody has taken yet; 0: they are only counted. With memory,
-    at most `window` requests may be unanswered or have answers that were not released.
+    `inbox_bytes`: a power of two, the memory for answers that nobody has taken yet; 0: they are only counted. With
+    memory, at most `window` requests may be unanswered or have answers that were not released.
     """
 
     window: int
     def __init__(self, intake: Intake, inbox_bytes: int, window: int) -> None: ...
     def open(self, token: bytes, timeout_ms: int) -> None:
-        """Asks for a session with this token (16 bytes) unless that was done, and waits for the answer; `state` tells it."""
+        """Asks for a session with this token (16 bytes) unless that was done, and waits for the answer; `state` tells
+        it."""
     def put_slots(self, slots: np.ndarray[Any, np.dtype[np.uint8]], timeout_ms: int) -> int:
         """Takes as many of these whole slots (n, slot_bytes) as it can without waiting longer for room; how many."""
     def put_payloads(self, type: int, payloads: np.ndarray[Any, np.dtype[np.uint8]], timeout_ms: int) -> int:

@@ -18,7 +18,7 @@ from processor.errors import ClientError, ClientTimeout, SessionEvicted, WrongUs
 from processor.local.port import EVICTED, OPEN, OVERFLOWN, Intake, Port
 from processor.logic.views import Packer
 
-SLICE_MS = 100      # of waiting without the GIL, between looks at signals and at the time
+SLICE_MS = 100  # of waiting without the GIL, between looks at signals and at the time
 INBOX_BYTES = 16 * 1024 * 1024
 
 
@@ -26,18 +26,24 @@ class LocalSession:
     """Submits events of an application to the service that runs in this process; made by Service.session.
 
     Events go through journal and logic as those of any client, and are answered when they are durable and applied. With
-    `answers`, what was said is kept until it is taken: at most `window` requests may have answers that nobody has taken, and
-    `inbox_bytes` (a power of two) is what these may have, or the session ends. Without, answers are only counted (`answered`,
-    `outputs`, `rejected`), and nothing but the ring's room limits what is in flight.
+    `answers`, what was said is kept until it is taken: at most `window` requests may have answers that nobody has
+    taken, and `inbox_bytes` (a power of two) is what these may have, or the session ends. Without, answers are only
+    counted (`answered`, `outputs`, `rejected`), and nothing but the ring's room limits what is in flight.
 
-    Submitting waits for room and never queues anything beyond it. A call raises ClientTimeout when nothing moves for `timeout_s` seconds,
-    ClientError when the service stops, SessionEvicted when it has forgotten the session.
+    Submitting waits for room and never queues anything beyond it. A call raises ClientTimeout when nothing moves for
+    `timeout_s` seconds, ClientError when the service stops, SessionEvicted when it has forgotten the session.
 
     Thread safety: all methods, from any number of threads; the requests of one call are numbered without a gap.
     """
 
     def __init__(
-        self, app: App, intake: Intake, *, answers: bool = True, window: int = 8192, inbox_bytes: int = INBOX_BYTES,
+        self,
+        app: App,
+        intake: Intake,
+        *,
+        answers: bool = True,
+        window: int = 8192,
+        inbox_bytes: int = INBOX_BYTES,
         timeout_s: float = 10.0,
     ) -> None:
         self.timeout_s = timeout_s
@@ -47,8 +53,8 @@ class LocalSession:
         self._packers = {cls: Packer(message) for cls, message in app.event_classes().items()}
         self._keeps = answers
         self._answers: dict[int, Answer] = {}
-        self._submitting = threading.Lock()     # the requests of one call follow each other
-        self._taking = threading.Condition()    # one thread takes; the others are told
+        self._submitting = threading.Lock()  # the requests of one call follow each other
+        self._taking = threading.Condition()  # one thread takes; the others are told
         self._port = Port(intake, inbox_bytes if answers else 0, window)
         token = os.urandom(16)
         self._until(lambda: self._open(token), "no answer to the opening of a session")
@@ -79,8 +85,8 @@ class LocalSession:
     def submit_slots(self, slots: np.ndarray[Any, Any]) -> range:
         """Submits whole slots, shape (n,) of slot_bytes each, or uint8 of shape (n, slot_bytes); their request numbers.
 
-        Type, length and payload are the caller's; the rest of the header is filled in. Raises WrongUse at a slot that is no event of
-        the application; those before it are submitted.
+        Type, length and payload are the caller's; the rest of the header is filled in. Raises WrongUse at a slot that
+        is no event of the application; those before it are submitted.
         """
         rows = self._encoder.slots(slots)
         return self._put_rows(rows, lambda done: self._port.put_slots(rows[done:], SLICE_MS))
@@ -189,10 +195,12 @@ class LocalSession:
             if more:
                 done, deadline = done + more, now + self.timeout_s
             elif now >= deadline:
+                unanswered = self._unanswered()
                 raise ClientTimeout(
-                    f"no room for {self.timeout_s:g} s: {done} of {count} events were taken, the answers of {self._port.unreleased} "
-                    f"requests (at most {self._port.window}) are not taken, {self._port.submitted - self._port.answered} "
-                    "requests are unanswered", self._unanswered()
+                    f"no room for {self.timeout_s:g} s: {done} of {count} events were taken; {len(unanswered)} requests are "
+                    f"unanswered, the answers of {self._port.unreleased - len(unanswered)} were not taken, and both "
+                    f"together are at most {self._port.window}",
+                    unanswered,
                 )
 
     def _wait_for_takers(self) -> None:
@@ -205,7 +213,7 @@ class LocalSession:
         """Decodes what has come; the lock is held."""
         for answer in self._decoder.answers(self._port.take()):
             if isinstance(answer, ClientError):
-                raise answer    # too old or a gap: never, where the session numbers its requests itself
+                raise answer  # too old or a gap: never, where the session numbers its requests itself
             self._answers[answer.request] = answer
 
     def _release(self, count: int) -> None:
@@ -237,7 +245,7 @@ class LocalSession:
             raise SessionEvicted(f"the service has evicted session {self.session}: open a new one", self._unanswered())
         if state == OVERFLOWN:
             raise ClientError(
-                f"the answers that nobody took were more than inbox_bytes: session {self.session} has ended, its events are applied. "
-                "Take them sooner, or open it with a smaller window or a larger inbox"
+                f"the answers that nobody took were more than inbox_bytes: session {self.session} has ended, its events "
+                "are applied. Take them sooner, or open it with a smaller window or a larger inbox"
             )
         raise ClientError("this session is closed" if state != 2 else "the session table is full: try again later")

@@ -12,8 +12,10 @@ class RunContext:
     def emit(self, output: type, values: np.ndarray[Any, Any] | Mapping[str, Any], which: Any = None) -> None:
         """Says an output of this class for each event of the run, or for those that `which` (a mask or indices) names.
 
-        `values`: a structured array or a mapping with the output's fields, each an array with a value for each output or one
-        value for all. Raises TypeError, OverflowError for a number that does not fit, RuntimeError for a rejected event.
+        `values`: a structured array or a mapping with the output's fields, each an array with a value for each output
+        or one value for all. Raises TypeError, OverflowError for a number that does not fit, RuntimeError for a
+        rejected event.
         """
     def reject(self, which: Any, reason: str) -> None:
-        """Refuses events (None: all of the run): the reason is their only output. Nothing may have been emitted for them."""
+        """Refuses events (None: all of the run): the reason is their only output. Nothing may have been emitted for
+        them."""

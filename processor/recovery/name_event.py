@@ -1,8 +1,9 @@
 """Which event of a run made a NumPy handler raise: the journal once more, up to that run, with one event a run.
 
-A handler that raised in the middle of a run has changed the state for some of its events, and nobody knows which: that state is
-of no use. So a state of its own is made, from the newest snapshot (or the first event) and the journal, as every recovery does,
-and this time the event that raises is alone. Nothing is claimed, nobody is answered, no snapshot is taken.
+A handler that raised in the middle of a run has changed the state for some of its events, and nobody knows which: that
+state is of no use. So a state of its own is made, from the newest snapshot (or the first event) and the journal, as
+every recovery does, and this time the event that raises is alone. Nothing is claimed, nobody is answered, no snapshot
+is taken.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from processor.snapshot.store import SnapshotStore
 
 
 def name_event(app: App, journal: Journal, directory: Path, config: Config, failed: Core) -> tuple[str, int]:
-    """What to tell people, and the sequence to look at; `failed` is the core whose handler raised with several events in hand.
+    """What to tell people, and the sequence to look at; `failed` is the core whose handler raised with several events
+    in hand.
 
     Raises ProcessorError when the journal or the snapshots cannot be read.
     """
@@ -45,12 +47,15 @@ def name_event(app: App, journal: Journal, directory: Path, config: Config, fail
             if core.sequence != moved_from:
                 moved_at, moved_from = time.monotonic(), core.sequence
             elif time.monotonic() - moved_at > config.recovery_stall_s:
-                raise JournalError(f"{journal.url}: nothing came for {config.recovery_stall_s:g} s at sequence {core.sequence}")
+                raise JournalError(
+                    f"{journal.url}: nothing came for {config.recovery_stall_s:g} s at sequence {core.sequence}"
+                )
     finally:
         reader.close()
     if core.trouble:
         return core.trouble, core.sequence + 1
     return (
         f"{failed.trouble}; one by one none of them raises: what this handler does depends on how runs are cut, or on "
-        "something that is not in the journal", first
+        "something that is not in the journal",
+        first,
     )

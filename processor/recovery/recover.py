@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -157,7 +158,7 @@ def resume(
     meta = snapshot.info.meta
     check_schema(Schema.parse(meta.schema), app.schema, str(snapshot.info.path))
     assert app.state_type is not None
-    state = snapshot.load_state(app.state_type)
+    state: Any = snapshot.load_state(app.state_type)
     try:
         sessions.load(bytes(snapshot.sessions))
     except ValueError as error:

@@ -99,7 +99,8 @@ def bank_of(deposits_tier: str, withdrawals_tier: str) -> App:
     """The bank with these tiers, each of `python`, `numpy`, `compiled`."""
     app = declared.twin()
     for tier, event, single, run in (
-        (deposits_tier, Deposit, deposit, deposits), (withdrawals_tier, Withdraw, withdraw, withdrawals)
+        (deposits_tier, Deposit, deposit, deposits),
+        (withdrawals_tier, Withdraw, withdraw, withdrawals),
     ):
         if tier == "numpy":
             app.on_run(event, run)
@@ -110,4 +111,6 @@ def bank_of(deposits_tier: str, withdrawals_tier: str) -> App:
     return app
 
 
-MIXTURES = {f"{first}-{second}": bank_of(first, second) for first, second in product(("python", "numpy", "compiled"), repeat=2)}
+MIXTURES = {
+    f"{first}-{second}": bank_of(first, second) for first, second in product(("python", "numpy", "compiled"), repeat=2)
+}

@@ -30,7 +30,9 @@ class Driven:
         self.core.answer_through(self.queue, None, JOURNAL_ID)
         self.frames: dict[int, bytes] = {}
 
-    def slots(self, event: type, payloads: np.ndarray[Any, Any], requests: Any, sessions: Any = 1) -> np.ndarray[Any, Any]:
+    def slots(
+        self, event: type, payloads: np.ndarray[Any, Any], requests: Any, sessions: Any = 1
+    ) -> np.ndarray[Any, Any]:
         """Whole slots of events of one class; `payloads` is a structured array, sequences follow the core's last."""
         message = self.app.message_of(event)
         made = np.zeros(len(payloads), self.app.schema.slot_dtype(message))

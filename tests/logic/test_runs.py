@@ -53,7 +53,9 @@ def moves(app: App, event: Any, count: int, **columns: Any) -> np.ndarray[Any, A
     return payloads
 
 
-def driven_with(handler: Callable[..., None], count: int = 4, *, strict: bool = False, **columns: Any) -> tuple[Driven, int]:
+def driven_with(
+    handler: Callable[..., None], count: int = 4, *, strict: bool = False, **columns: Any
+) -> tuple[Driven, int]:
     app, event, _ = bank(handler)
     driven = Driven(app, strict=strict)
     passed = driven.apply(driven.slots(event, moves(app, event, count, **columns), np.arange(count) + 1))
@@ -71,8 +73,15 @@ def test_a_run_is_a_read_only_view_of_header_and_fields() -> None:
     _, passed = driven_with(handler, 3, amount=[5, -6, 7], name=[b"a", b"bb", b"cccc"], small=[1, 2, 255])
     assert passed == 3
     assert seen == {
-        "amount": [5, -6, 7], "name": [b"a", b"bb", b"cccc"], "small": [1, 2, 255], "sequence": [2, 3, 4],
-        "timestamp": [2000, 3000, 4000], "session": [1, 1, 1], "request": [1, 2, 3], "writeable": False, "owns": False,
+        "amount": [5, -6, 7],
+        "name": [b"a", b"bb", b"cccc"],
+        "small": [1, 2, 255],
+        "sequence": [2, 3, 4],
+        "timestamp": [2000, 3000, 4000],
+        "session": [1, 1, 1],
+        "request": [1, 2, 3],
+        "writeable": False,
+        "owns": False,
     }
 
 
@@ -134,7 +143,9 @@ def test_outputs_go_to_the_events_they_name_in_the_order_they_were_said() -> Non
     def handler(state: Any, events: Any, ctx: Any) -> None:
         blank = {"ratio": 0.5, "name": "", "data": b""}
         ctx.emit(told, {"small": [30, 0, 31], "amount": 1, **blank}, [3, 0, 3])
-        ctx.emit(told, {"small": np.arange(2), "amount": np.array([-1, -2]), **blank}, np.array([True, False, False, True]))
+        ctx.emit(
+            told, {"small": np.arange(2), "amount": np.array([-1, -2]), **blank}, np.array([True, False, False, True])
+        )
         ctx.reject([1], "no")
 
     app, event, told = bank(handler)
@@ -142,24 +153,37 @@ def test_outputs_go_to_the_events_they_name_in_the_order_they_were_said() -> Non
     assert driven.apply(driven.slots(event, moves(app, event, 4), np.arange(4) + 1)) == 4, driven.core.trouble
     frames = split(driven.frames[1])
     message = app.message_of(told)
-    said = [(request, index, kind, message.unpack(payload)["small"] if kind == 1 else payload)
-            for _, _, index, _, kind, request, payload in frames]
-    assert said == [(1, 0, 1, 0), (1, 1, 1, 0), (2, 0, REJECTED, b"no"), (3, 0, DONE, b""), (4, 0, 1, 30), (4, 1, 1, 31),
-                    (4, 2, 1, 1)]
+    said = [
+        (request, index, kind, message.unpack(payload)["small"] if kind == 1 else payload)
+        for _, _, index, _, kind, request, payload in frames
+    ]
+    assert said == [
+        (1, 0, 1, 0),
+        (1, 1, 1, 0),
+        (2, 0, REJECTED, b"no"),
+        (3, 0, DONE, b""),
+        (4, 0, 1, 30),
+        (4, 1, 1, 31),
+        (4, 2, 1, 1),
+    ]
     assert [bool(frame[3] & REPLY_LAST) for frame in frames] == [False, True, True, True, False, False, True]
     assert driven.core.sessions.stored_frames(1, 4) == driven.frames[1][-192:]
 
 
 def test_an_output_has_the_bytes_that_the_python_tier_would_give_it() -> None:
     def handler(state: Any, events: Any, ctx: Any) -> None:
-        ctx.emit(told, {"small": events["small"], "amount": events["amount"], "ratio": 1, "name": ["é", "ab"], "data": b"x"})
+        ctx.emit(
+            told, {"small": events["small"], "amount": events["amount"], "ratio": 1, "name": ["é", "ab"], "data": b"x"}
+        )
 
     app, event, told = bank(handler)
     driven = Driven(app)
     driven.apply(driven.slots(event, moves(app, event, 2, small=[1, 2], amount=[3, -4]), [1, 2]))
     message = app.message_of(told)
-    wanted = [message.pack({"small": k, "amount": a, "ratio": 1.0, "name": n, "data": b"x"})
-              for k, a, n in ((1, 3, "é"), (2, -4, "ab"))]
+    wanted = [
+        message.pack({"small": k, "amount": a, "ratio": 1.0, "name": n, "data": b"x"})
+        for k, a, n in ((1, 3, "é"), (2, -4, "ab"))
+    ]
     assert [frame[6] for frame in split(driven.frames[1])] == wanted
 
 
@@ -170,7 +194,11 @@ def values(**changed: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda ctx, told: ctx.emit(told, values(small=np.array([0, 256, 0, 0]))), OverflowError, "Told.small is u8: 256"),
+        (
+            lambda ctx, told: ctx.emit(told, values(small=np.array([0, 256, 0, 0]))),
+            OverflowError,
+            "Told.small is u8: 256",
+        ),
         (lambda ctx, told: ctx.emit(told, values(small=-1)), OverflowError, "Told.small is u8: -1"),
         (lambda ctx, told: ctx.emit(told, values(amount=np.uint64(2**63))), OverflowError, "Told.amount is i64"),
         (lambda ctx, told: ctx.emit(told, values(amount=1.5)), TypeError, "integers are needed"),

@@ -31,8 +31,9 @@ def events(draw: Any) -> list[tuple[int, int, bytes]]:
         kind = draw(st.sampled_from((Deposit, Deposit, Withdraw)))
         account = draw(st.integers(0, 6))
         values = (
-            {"account": account, "amount": draw(st.integers(-1000, 1000))} if kind is Deposit else
-            {"account": account, "amount": draw(st.integers(0, 300)), "alike": draw(st.integers(0, 3))}
+            {"account": account, "amount": draw(st.integers(-1000, 1000))}
+            if kind is Deposit
+            else {"account": account, "amount": draw(st.integers(0, 300)), "alike": draw(st.integers(0, 3))}
         )
         made.append((kind, session, request, values))
     return made
