@@ -11,12 +11,12 @@ from libc.string cimport memcpy, memset
 from processor.layout cimport CONTROL_FIRST, CONTROL_SESSION_OPEN, SLOT_HEADER_BYTES, SessionOpen, Slot, payload_of
 from processor.logic.core cimport Core
 from processor.logic.views cimport Packer
-from processor.outputs.inbox cimport INBOX_CLOSED, INBOX_OPEN, INBOX_WAITS
+from processor.outputs.inbox cimport INBOXES_MAX, INBOX_CLOSED, INBOX_OPEN, INBOX_WAITS
 from processor.ring.buffer cimport (
     ROOM, STAGE_PUBLISHED, Ring, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from processor.ring.sequence cimport (
-    WAIT_BLOCK, Sequence, load_acquire, sequence_get, sequence_set, store_release, waiter_cancel, waiter_close, waiter_idle, waiter_init,
+    WAIT_BLOCK, Sequence, Waiter, load_acquire, sequence_get, sequence_set, store_release, waiter_cancel, waiter_close, waiter_idle, waiter_init,
     waiter_prepare, waiter_sleep, waiter_wake,
 )
 
@@ -36,6 +36,7 @@ cdef extern from "<stdlib.h>" nogil:
 
 cdef enum:
     SLOTS_A_TURN = 512            # published at once: the journaler starts early, and others get their turn
+    WHOLE_SLOTS = -1
     INTAKE_CLOSED = 1             # takes nothing more; answers still come
     INTAKE_OVER = 2               # nor do answers
 
@@ -63,8 +64,28 @@ cdef class Intake:
         ring.share()
 
     def __dealloc__(self):
+        cdef uint32_t k
+        for k in range(self.waiter_count):
+            waiter_close(self.waiters[k])
+            free(self.waiters[k])
         pthread_mutex_destroy(&self.room)
         free(self.lengths)
+
+    cdef Waiter* take_waiter(self) except NULL:
+        """One that nobody sleeps on. Their descriptors are never given back while the logic may still wake them."""
+        cdef Waiter* waiter
+        if self.spare_count:
+            self.spare_count -= 1
+            return self.spare[self.spare_count]
+        if self.waiter_count == INBOXES_MAX:
+            raise WrongUse(f"{INBOXES_MAX} sessions are open within this process: threads can share one")
+        waiter = <Waiter*>aligned_alloc(128, sizeof(Waiter))
+        if waiter == NULL or waiter_init(waiter, WAIT_BLOCK) < 0:
+            free(waiter)
+            raise OSError("no memory or no descriptor is left for one more session: close some, or raise the limit (ulimit -n)")
+        self.waiters[self.waiter_count] = waiter
+        self.waiter_count += 1
+        return waiter
 
     def close(self):
         """Takes nothing more into the ring, from when this returns; what is in it is still answered."""
@@ -80,7 +101,7 @@ cdef class Intake:
         self.close()
         store_release(&self.closed, INTAKE_OVER)
         for port in list(self.ports):
-            waiter_wake(&(<Port>port).inbox.waiter)
+            waiter_wake((<Port>port).inbox.waiter)
 
     @property
     def is_closed(self):
@@ -133,10 +154,9 @@ cdef class Port:
         self.window = window
         pthread_mutex_init(&self.waiting, NULL)
         memset(&self.inbox, 0, sizeof(self.inbox))
-        self.inbox.waiter.event_fd = -1
         self.sequences = <Sequence*>aligned_alloc(128, 2 * sizeof(Sequence))
-        if self.sequences == NULL or waiter_init(&self.inbox.waiter, WAIT_BLOCK) < 0:
-            raise MemoryError("no memory, or no descriptor, is left for a session")
+        if self.sequences == NULL:
+            raise MemoryError("the sequences of a session")
         memset(self.sequences, 0, 2 * sizeof(Sequence))
         self.inbox.head = self.sequences
         self.inbox.tail = self.sequences + 1
@@ -147,6 +167,7 @@ cdef class Port:
                 raise MemoryError(f"no {inbox_bytes} bytes for the answers of a session")
             madvise(self.inbox.memory, inbox_bytes, MADV_DONTFORK)
             self.inbox.capacity = inbox_bytes
+        self.inbox.waiter = intake.take_waiter()
         # The core keeps this object as long as it may put answers here.
         self.connection = intake.core.add_inbox(&self.inbox, self)
         intake.ports.append(self)
@@ -154,7 +175,6 @@ cdef class Port:
     def __dealloc__(self):
         if self.inbox.memory != NULL:
             munmap(self.inbox.memory, self.inbox.capacity)
-        waiter_close(&self.inbox.waiter)
         free(self.sequences)
         pthread_mutex_destroy(&self.waiting)
 
@@ -190,41 +210,14 @@ cdef class Port:
         Type, length and payload are the caller's; what stands behind the payload is zeroed. Raises WrongUse for a type or a length that
         the application has not; the slots before it are taken.
         """
-        cdef Intake intake = self.intake
-        cdef uint32_t slot_bytes = intake.ring.slot_bytes
         cdef uint64_t count = slots.shape[0]
         cdef uint64_t done = 0
-        cdef uint64_t most, position
-        cdef int64_t run, k
         cdef bint wrong = False
-        cdef Slot* slot
-        if <uint32_t>slots.shape[1] != slot_bytes:
-            raise WrongUse(f"slots have {slot_bytes} bytes here, not {slots.shape[1]}")
+        cdef const uint8_t* first = &slots[0, 0] if count else NULL
+        if <uint32_t>slots.shape[1] != self.intake.ring.slot_bytes:
+            raise WrongUse(f"slots have {self.intake.ring.slot_bytes} bytes here, not {slots.shape[1]}")
         with nogil:
-            while done < count and not wrong:
-                most = self.may_submit()
-                if most == 0:
-                    break
-                run = intake.claim(min(min(most, count - done), <uint64_t>SLOTS_A_TURN))
-                if run < 0:
-                    break
-                if run == 0:
-                    if timeout_ms == 0:
-                        break
-                    intake.wait_for_room(timeout_ms)
-                    timeout_ms = 0 if intake.ring.free_slots(False) == 0 else timeout_ms
-                    continue
-                position = sequence_get(&intake.ring.sequences[STAGE_PUBLISHED])
-                for k in range(run):
-                    slot = intake.ring.slot(position + k)
-                    memcpy(slot, &slots[done, 0], slot_bytes)
-                    if intake.lengths[slot.type] != slot.length:
-                        wrong = True
-                        run = k
-                        break
-                    self.complete(slot)
-                    done += 1
-                intake.publish(run)
+            done = self.put(first, self.intake.ring.slot_bytes, count, WHOLE_SLOTS, timeout_ms, &wrong)
         if wrong:
             raise WrongUse(f"slot {done}: the application has no event of type {slots[done, 20] + 256 * slots[done, 21]} with "
                            f"{slots[done, 22] + 256 * slots[done, 23]} bytes of payload; the {done} slots before it were taken")
@@ -232,39 +225,53 @@ cdef class Port:
 
     def put_payloads(self, uint16_t type, const uint8_t[:, ::1] payloads not None, int timeout_ms):
         """As put_slots, of events of one type, given as payloads (n, length)."""
-        cdef Intake intake = self.intake
         cdef uint64_t count = payloads.shape[0]
         cdef uint32_t length = <uint32_t>payloads.shape[1]
+        cdef uint64_t done
+        cdef bint wrong = False
+        cdef const uint8_t* first = &payloads[0, 0] if count and length else NULL
+        if self.intake.lengths[type] != <int32_t>length:
+            raise WrongUse(f"the application has no event of type {type} with {length} bytes of payload")
+        with nogil:
+            done = self.put(first, length, count, type, timeout_ms, &wrong)
+        return done
+
+    cdef uint64_t put(self, const uint8_t* first, uint32_t size, uint64_t count, int type, int timeout_ms, bint* wrong) noexcept nogil:
+        """Whole slots, or payloads of `type`, of `size` bytes each; how many were taken before there was no room, or a wrong one."""
         cdef uint64_t done = 0
         cdef uint64_t most, position
         cdef int64_t run, k
         cdef Slot* slot
-        if intake.lengths[type] != <int32_t>length:
-            raise WrongUse(f"the application has no event of type {type} with {length} bytes of payload")
-        with nogil:
-            while done < count:
-                most = self.may_submit()
-                if most == 0:
+        while done < count and not wrong[0]:
+            most = self.may_submit()
+            if most == 0:
+                break
+            run = self.intake.claim(min(min(most, count - done), <uint64_t>SLOTS_A_TURN))
+            if run < 0:
+                break
+            if run == 0:
+                if timeout_ms == 0:
                     break
-                run = intake.claim(min(min(most, count - done), <uint64_t>SLOTS_A_TURN))
-                if run < 0:
-                    break
-                if run == 0:
-                    if timeout_ms == 0:
+                self.intake.wait_for_room(timeout_ms)
+                timeout_ms = 0 if self.intake.ring.free_slots(False) == 0 else timeout_ms
+                continue
+            position = sequence_get(&self.intake.ring.sequences[STAGE_PUBLISHED])
+            for k in range(run):
+                slot = self.intake.ring.slot(position + k)
+                if type == WHOLE_SLOTS:
+                    memcpy(slot, first + done * size, size)
+                    if self.intake.lengths[slot.type] != slot.length:
+                        wrong[0] = True
+                        run = k
                         break
-                    intake.wait_for_room(timeout_ms)
-                    timeout_ms = 0 if intake.ring.free_slots(False) == 0 else timeout_ms
-                    continue
-                position = sequence_get(&intake.ring.sequences[STAGE_PUBLISHED])
-                for k in range(run):
-                    slot = intake.ring.slot(position + k)
-                    slot.type = type
-                    slot.length = <uint16_t>length
-                    if length:
-                        memcpy(payload_of(slot), &payloads[done, 0], length)
-                    self.complete(slot)
-                    done += 1
-                intake.publish(run)
+                else:
+                    slot.type = <uint16_t>type
+                    slot.length = <uint16_t>size
+                    if size:
+                        memcpy(payload_of(slot), first + done * size, size)
+                self.complete(slot)
+                done += 1
+            self.intake.publish(run)
         return done
 
     def put_event(self, Packer packer not None, event, int timeout_ms):
@@ -306,19 +313,19 @@ cdef class Port:
         cdef bint done = False
         pthread_mutex_lock(&self.waiting)
         while True:
-            waiter_prepare(&self.inbox.waiter)
+            waiter_prepare(self.inbox.waiter)
             if until:
                 done = load_acquire(&self.inbox.answered) >= until
             else:
                 done = load_acquire(&self.inbox.state) != INBOX_WAITS
             if done or timeout_ms == 0 or load_acquire(&self.intake.closed) == INTAKE_OVER:
-                waiter_cancel(&self.inbox.waiter)
+                waiter_cancel(self.inbox.waiter)
                 break
             if until and load_acquire(&self.inbox.state) != INBOX_OPEN:
-                waiter_cancel(&self.inbox.waiter)
+                waiter_cancel(self.inbox.waiter)
                 break
             # One sleep: who is woken too early is asked again, and may look for signals before.
-            waiter_sleep(&self.inbox.waiter, -1, timeout_ms)
+            waiter_sleep(self.inbox.waiter, -1, timeout_ms)
             timeout_ms = 0
         pthread_mutex_unlock(&self.waiting)
         return done
@@ -350,9 +357,14 @@ cdef class Port:
         store_release(&self.inbox.state, INBOX_CLOSED)
         if self.inbox.memory != NULL:
             madvise(self.inbox.memory, self.inbox.capacity, MADV_DONTNEED)
+        waiter_wake(self.inbox.waiter)
         if self in self.intake.ports:
             self.intake.ports.remove(self)
-        waiter_wake(&self.inbox.waiter)
+            with nogil:           # nobody sleeps on it any more, nor will: the session is closed
+                pthread_mutex_lock(&self.waiting)
+                pthread_mutex_unlock(&self.waiting)
+            self.intake.spare[self.intake.spare_count] = self.inbox.waiter
+            self.intake.spare_count += 1
 
     @property
     def session(self):

@@ -6,7 +6,7 @@ from libc.string cimport memset
 
 from processor.layout cimport SLOT_BYTES_MIN, Slot
 from processor.ring.sequence cimport (
-    Sequence, Waiter, load_acquire, sequence_get, sequence_set, store_release, waiter_close, waiter_init, waiter_wake,
+    WAIT_BLOCK, Sequence, Waiter, load_acquire, sequence_get, sequence_set, store_release, waiter_close, waiter_init, waiter_wake,
 )
 
 from processor.errors import WrongUse
@@ -59,7 +59,8 @@ cdef class Ring:
         for k in range(STAGES_MAX + 1):
             self.waiters[k].event_fd = -1
         for k in (*range(stages), ROOM):
-            if waiter_init(&self.waiters[k], STRATEGIES[wait]) < 0:
+            # Whoever waits for room sleeps, whatever the strategy: a full ring is no matter of microseconds.
+            if waiter_init(&self.waiters[k], WAIT_BLOCK if k == ROOM else STRATEGIES[wait]) < 0:
                 raise OSError("no descriptor left for a ring's waiter (raise the limit: ulimit -n)")
         # Populated at once, so that no event pays for a page fault; not inherited by the child that writes a snapshot.
         self.memory = <char*>mmap(NULL, self.memory_bytes, PROT_READ | PROT_WRITE,

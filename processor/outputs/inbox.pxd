@@ -38,7 +38,7 @@ cdef struct Inbox:
     uint64_t state
     char* memory                  # [capacity], or NULL
     uint64_t capacity             # a power of two
-    Waiter waiter                 # of the thread that waits for answers
+    Waiter* waiter                # of the thread that waits for answers
 
 
 cdef inline void inbox_put(Inbox* inbox, const char* frames, uint32_t size, uint32_t outputs) noexcept nogil:
@@ -80,4 +80,4 @@ cdef inline void inbox_flush(Inbox* inbox) noexcept nogil:
     store_release(&inbox.rejected, inbox.pending_rejected)
     # Last: who sees a request answered finds its frames.
     store_release(&inbox.answered, inbox.pending_answered)
-    waiter_wake(&inbox.waiter)
+    waiter_wake(inbox.waiter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -266,3 +267,14 @@ def test_a_halted_service_tells_those_who_wait(tmp_path: Path) -> None:
     with running.service.session() as session, pytest.raises(ClientError, match="the service has stopped"):
         session.request(Bad(1))
     assert running.ended() == 4
+
+
+def test_sessions_that_come_and_go_leave_no_descriptors_behind(running: Running) -> None:
+    def once() -> int:
+        with running.service.session() as session:
+            session.request(balance.Deposit(4, 1))
+        return len(os.listdir("/proc/self/fd"))
+
+    first = once()
+    assert [once() for _ in range(20)] == [first] * 20
+    assert balances(running)[4] == 21
