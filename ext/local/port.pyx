@@ -11,7 +11,7 @@ from libc.string cimport memcpy, memset
 from processor.layout cimport CONTROL_FIRST, CONTROL_SESSION_OPEN, SLOT_HEADER_BYTES, SessionOpen, Slot, payload_of
 from processor.logic.core cimport Core
 from processor.logic.views cimport Packer
-from processor.outputs.inbox cimport INBOXES_MAX, INBOX_CLOSED, INBOX_OPEN, INBOX_WAITS
+from processor.outputs.inbox cimport INBOXES_MAX, INBOX_CLOSED, INBOX_EVICTED, INBOX_OVERFLOWN, INBOX_OPEN, INBOX_REFUSED, INBOX_WAITS
 from processor.ring.buffer cimport (
     ROOM, STAGE_PUBLISHED, Ring, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
 )
@@ -40,7 +40,7 @@ cdef enum:
     INTAKE_CLOSED = 1             # takes nothing more; answers still come
     INTAKE_OVER = 2               # nor do answers
 
-OPEN, EVICTED, OVERFLOWN, CLOSED = INBOX_OPEN, 3, 4, INBOX_CLOSED
+OPEN, REFUSED, EVICTED, OVERFLOWN = INBOX_OPEN, INBOX_REFUSED, INBOX_EVICTED, INBOX_OVERFLOWN
 
 
 cdef class Intake:
@@ -179,7 +179,7 @@ cdef class Port:
         pthread_mutex_destroy(&self.waiting)
 
     def open(self, bytes token not None, int timeout_ms):
-        """Asks for a session with this token (16 bytes) unless that was done, and waits for the answer; `state` tells it."""
+        """Asks for a session with this token (16 bytes), again if it was refused, and waits for the answer; `state` tells it."""
         cdef const char* first = token
         cdef int64_t run = 0
         cdef Slot* slot
@@ -187,7 +187,10 @@ cdef class Port:
         if len(token) != 16:
             raise WrongUse(f"a token has 16 bytes, not {len(token)}")
         with nogil:
-            if self.connection:
+            if load_acquire(&self.inbox.state) == INBOX_REFUSED:
+                store_release(&self.inbox.state, INBOX_WAITS)     # the logic has answered: it does not look at it any more
+                self.asked = False
+            if not self.asked:
                 run = self.intake.claim(1)
                 if run == 0:
                     self.intake.wait_for_room(timeout_ms)
@@ -200,7 +203,7 @@ cdef class Port:
                 asked = <SessionOpen*>payload_of(slot)
                 memcpy(asked.token, first, 16)
                 asked.connection = self.connection
-                self.connection = 0
+                self.asked = True
                 self.intake.publish(1)
             self.wait_for(0, timeout_ms)
 

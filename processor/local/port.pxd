@@ -31,6 +31,7 @@ cdef class Port:
     cdef Inbox inbox
     cdef Sequence* sequences
     cdef uint64_t connection
+    cdef bint asked               # for a session, with no refusal since
     cdef uint64_t submitted_
     cdef uint64_t taken           # requests whose frames left the inbox
     cdef uint64_t released        # of these, whose answers were handed out

@@ -7,9 +7,9 @@ from processor.logic.views import Packer
 from processor.ring.buffer import Ring
 
 OPEN: int
+REFUSED: int
 EVICTED: int
 OVERFLOWN: int
-CLOSED: int
 
 class Intake:
     """What the sessions within the process of one service share. `lengths` is as for the gateway."""
@@ -34,7 +34,7 @@ class Port:
     window: int
     def __init__(self, intake: Intake, inbox_bytes: int, window: int) -> None: ...
     def open(self, token: bytes, timeout_ms: int) -> None:
-        """Asks for a session with this token (16 bytes) unless that was done, and waits for the answer; `state` tells
+        """Asks for a session with this token (16 bytes) again if it was refused, and waits for the answer; `state` tells
         it."""
     def put_slots(self, slots: np.ndarray[Any, np.dtype[np.uint8]], timeout_ms: int) -> int:
         """Takes as many of these whole slots (n, slot_bytes) as it can without waiting longer for room; how many."""

@@ -15,10 +15,11 @@ from processor.app import App
 from processor.client.answers import Answer, Decoder
 from processor.client.encode import Encoder
 from processor.errors import ClientError, ClientTimeout, SessionEvicted, WrongUse
-from processor.local.port import EVICTED, OPEN, OVERFLOWN, Intake, Port
+from processor.local.port import EVICTED, OPEN, OVERFLOWN, REFUSED, Intake, Port
 from processor.logic.views import Packer
 
 SLICE_MS = 100  # of waiting without the GIL, between looks at signals and at the time
+REFUSED_S = 0.005  # between two attempts to open a session while the table is full
 INBOX_BYTES = 16 * 1024 * 1024
 
 
@@ -57,11 +58,13 @@ class LocalSession:
         self._taking = threading.Condition()  # one thread takes; the others are told
         self._port = Port(intake, inbox_bytes if answers else 0, window)
         token = os.urandom(16)
-        self._until(lambda: self._open(token), "no answer to the opening of a session")
+        self._until(lambda: self._open(token), "no place in the session table, or no answer,")
 
     def _open(self, token: bytes) -> bool:
         self._port.open(token, SLICE_MS)
-        return self._port.state != 0
+        if self._port.state == REFUSED:
+            time.sleep(REFUSED_S)  # the longest idle session is evicted by an event, which takes a moment
+        return self._port.state not in (0, REFUSED)
 
     # Submitting.
 
@@ -239,7 +242,7 @@ class LocalSession:
 
     def _check(self) -> None:
         state = self._port.state
-        if state in (0, OPEN):
+        if state in (0, OPEN, REFUSED):
             return
         if state == EVICTED:
             raise SessionEvicted(f"the service has evicted session {self.session}: open a new one", self._unanswered())
@@ -248,4 +251,4 @@ class LocalSession:
                 f"the answers that nobody took were more than inbox_bytes: session {self.session} has ended, its events "
                 "are applied. Take them sooner, or open it with a smaller window or a larger inbox"
             )
-        raise ClientError("this session is closed" if state != 2 else "the session table is full: try again later")
+        raise ClientError("this session is closed")
