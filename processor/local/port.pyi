@@ -34,8 +34,8 @@ class Port:
     window: int
     def __init__(self, intake: Intake, inbox_bytes: int, window: int) -> None: ...
     def open(self, token: bytes, timeout_ms: int) -> None:
-        """Asks for a session with this token (16 bytes) again if it was refused, and waits for the answer; `state` tells
-        it."""
+        """Asks for a session with this token (16 bytes), again if it was refused, and waits for the answer, which
+        `state` tells."""
     def put_slots(self, slots: np.ndarray[Any, np.dtype[np.uint8]], timeout_ms: int) -> int:
         """Takes as many of these whole slots (n, slot_bytes) as it can without waiting longer for room; how many."""
     def put_payloads(self, type: int, payloads: np.ndarray[Any, np.dtype[np.uint8]], timeout_ms: int) -> int:

@@ -200,8 +200,8 @@ class LocalSession:
             elif now >= deadline:
                 unanswered = self._unanswered()
                 raise ClientTimeout(
-                    f"no room for {self.timeout_s:g} s: {done} of {count} events were taken; {len(unanswered)} requests are "
-                    f"unanswered, the answers of {self._port.unreleased - len(unanswered)} were not taken, and both "
+                    f"no room for {self.timeout_s:g} s: {done} of {count} events were taken; {len(unanswered)} requests "
+                    f"are unanswered, the answers of {self._port.unreleased - len(unanswered)} were not taken, and both "
                     f"together are at most {self._port.window}",
                     unanswered,
                 )
@@ -248,7 +248,7 @@ class LocalSession:
             raise SessionEvicted(f"the service has evicted session {self.session}: open a new one", self._unanswered())
         if state == OVERFLOWN:
             raise ClientError(
-                f"the answers that nobody took were more than inbox_bytes: session {self.session} has ended, its events "
-                "are applied. Take them sooner, or open it with a smaller window or a larger inbox"
+                f"the answers that nobody took were more than inbox_bytes: session {self.session} has ended, its "
+                "events are applied. Take them sooner, or open it with a smaller window or a larger inbox"
             )
         raise ClientError("this session is closed")
