@@ -10,7 +10,7 @@ $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --upgrade pip "setuptools>=77" wheel "cython>=3.1,<4" "numpy>=2"
 	$(VENV)/bin/pip install -q "confluent-kafka>=2.6" "msgspec>=0.19" "tqdm>=4.66" "pytest>=8" "pytest-benchmark>=5" \
-		"hypothesis>=6.100" "mypy>=1.13" "ruff>=0.8"
+		"hypothesis>=6.100" "numba>=0.64" "mypy>=1.13" "ruff>=0.8"
 	touch $@
 
 # The sources are compiled in place, so that .venv's python sees them from the checkout; `pip install .` makes a wheel of the same.

@@ -17,7 +17,7 @@ cdef extern from "<fcntl.h>" nogil:
     int AT_FDCWD, AT_SYMLINK_FOLLOW
 
 NAMES = ("published", "handed", "durable", "applied", "blocks", "outputs", "rejected", "repeated", "snapshot_running",
-         "snapshots", "snapshot_sequence", "journal_away", "pause_ns_max", "pid")
+         "snapshots", "snapshot_sequence", "journal_away", "pause_ns_max", "pid", "collections", "collection_ns_max")
 
 
 cdef class Counters:

@@ -19,6 +19,10 @@
     @app.on(Deposit)
     def deposit(bank, event, ctx):
         ...
+
+A handler is of one of three tiers, chosen for each event type: `on` takes a Python callable per event (or a native
+handler of a Cython module), `on_run` one that gets a whole run of equal events as a NumPy array, `on_compiled` a
+function per event that Numba compiles. Their results are the same.
 """
 
 from __future__ import annotations
@@ -34,6 +38,28 @@ from processor.fields import field_type
 from processor.schema import Message, Schema
 
 
+@dataclasses.dataclass(frozen=True)
+class RunHandler:
+    """A callable (state, events, ctx) for runs of equal events."""
+
+    function: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class CompiledHandler:
+    """A function (state, event, ctx) per event, to be compiled for the state's tables when they are known."""
+
+    app: App
+    message: Message
+    function: Any
+
+    def native(self, state: Any) -> Any:
+        """The NativeHandler for a state of this kind; raises WrongUse without Numba, or for what it cannot compile."""
+        from processor.compiled import compile_handler  # Numba is an extra, and slow to import
+
+        return compile_handler(self.app, self.message, self.function, state)
+
+
 class App:
     """An application: a name, its event, output and state types, and a handler for each event type.
 
@@ -44,7 +70,7 @@ class App:
         self.name = name
         self.version = version
         self.state_type: type | None = None
-        self.handlers: dict[int, Any] = {}     # event number -> Python callable or NativeHandler
+        self.handlers: dict[int, Any] = {}     # event number -> callable, NativeHandler, RunHandler or CompiledHandler
         self._events: list[Message] = []
         self._outputs: list[Message] = []
         self._classes: dict[type, Message] = {}
@@ -59,7 +85,8 @@ class App:
         return self._declare(self._outputs, cls, number)
 
     def state(self, cls: type) -> type:
-        """Declares the state: a class without required arguments (a plain class becomes a dataclass), or a NativeState."""
+        """Declares the state: a class without required arguments (a plain class becomes a dataclass), or a
+        NativeState."""
         if self.state_type is not None:
             raise WrongUse(f"{self.name}: the state is declared already, as {self.state_type.__name__}")
         native = any(base.__name__ == "NativeState" for base in cls.__mro__)
@@ -67,18 +94,36 @@ class App:
         return self.state_type
 
     def on(self, event: type, handler: Any = None) -> Any:
-        """Registers what handles an event type: a callable (state, event, ctx), or a NativeHandler given as `handler`."""
-        message = self._classes.get(event)
-        if message is None or message not in self._events:
-            raise WrongUse(f"{self.name}: {event!r} is not declared with @app.event")
-        if message.number in self.handlers:
-            raise WrongUse(f"{self.name}: {message.name} has a handler already")
+        """Registers what handles an event type: a callable (state, event, ctx), or a NativeHandler given as
+        `handler`."""
+        return self._register(event, lambda function: function, handler)
 
-        def register(function: Any) -> Any:
-            self.handlers[message.number] = function
-            return function
+    def on_run(self, event: type, handler: Any = None) -> Any:
+        """Registers a callable (state, events, ctx) for runs of equal events: as many as follow each other, one or
+        thousands.
 
-        return register if handler is None else register(handler)
+        `events` is a read-only structured array over the events where they lie, with `sequence`, `timestamp`,
+        `session`, `request` and the event's fields; it is dead when the handler returns (keeping it, or a view, halts).
+        `ctx` is a RunContext. The result must not depend on how runs are cut: event by event it must be the same.
+        NumPy's integers wrap around silently; processor.checked has arithmetic that raises OverflowError.
+        """
+        return self._register(event, RunHandler, handler)
+
+    def on_compiled(self, event: type, handler: Any = None) -> Any:
+        """Registers a function (state, event, ctx) that Numba compiles and that runs without the GIL, called per event.
+
+        Of the state, a dataclass, it sees the fields that are NumPy arrays; `ctx` has emit, reject and now. See
+        processor.compiled. Needs the extra: pip install 'processor[numba]'.
+        """
+        message = self._event(event)
+        return self._register(event, lambda function: CompiledHandler(self, message, function), handler)
+
+    def twin(self) -> App:
+        """Another application with the same declarations and no handlers: the same events handled in another way."""
+        other = App(self.name, self.version)
+        other.state_type = self.state_type
+        other._events, other._outputs, other._classes = list(self._events), list(self._outputs), dict(self._classes)
+        return other
 
     def message_of(self, cls: type) -> Message:
         """The declaration behind an event or output class; raises WrongUse for any other class."""
@@ -109,6 +154,23 @@ class App:
         missing = [m.name for m in self._events if m.number not in self.handlers]
         if missing or not self._events:
             raise WrongUse(f"{self.name}: no handler for {', '.join(missing) or 'any event'}: use @app.on")
+
+    def _event(self, event: type) -> Message:
+        message = self._classes.get(event)
+        if message is None or message not in self._events:
+            raise WrongUse(f"{self.name}: {event!r} is not declared with @app.event")
+        return message
+
+    def _register(self, event: type, wrapped: Any, handler: Any) -> Any:
+        message = self._event(event)
+        if message.number in self.handlers:
+            raise WrongUse(f"{self.name}: {message.name} has a handler already")
+
+        def register(function: Any) -> Any:
+            self.handlers[message.number] = wrapped(function)
+            return function
+
+        return register if handler is None else register(handler)
 
     def _declare(self, where: list[Message], cls: type | None, number: int | None) -> Any:
         if cls is None:

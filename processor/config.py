@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from processor.affinity import check_affinity
 from processor.errors import WrongUse
 
 WAIT_STRATEGIES = ("block", "yield", "spin")
@@ -52,6 +53,9 @@ class Config:
     recovery_stall_s: float = 60.0
     check_hashes: bool = True
 
+    # Threads: the processors that gateway, journaler and logic may run on, by stage; a stage that is not named runs anywhere.
+    affinity: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
     # Stopping: seconds until each stage must have drained.
     drain_s: float = 30.0
 
@@ -80,6 +84,7 @@ class Config:
             raise WrongUse(f"hello_s is more than 0 seconds, not {self.hello_s}")
         if self.sessions_max < 2:
             raise WrongUse("sessions_max is at least 2: one place is kept free for the next to open")
+        check_affinity(self.affinity)
         if self.snapshot_every < 0:
             raise WrongUse(f"snapshot_every is 0 (never) or a number of events, not {self.snapshot_every}")
         if not 0 <= self.snapshot_every_s < float("inf"):

@@ -17,7 +17,9 @@ cdef enum:
     COUNT_JOURNAL_AWAY = 11       # 1 while the journal does not answer
     COUNT_PAUSE_NS_MAX = 12       # longest pause of the logic for a snapshot's fork
     COUNT_PID = 13
-    COUNTERS = 16
+    COUNT_COLLECTIONS = 14        # of Python's garbage collector since the start
+    COUNT_COLLECTION_NS_MAX = 15  # the longest of them
+    COUNTERS = 32
 
 cdef class Counters:
     cdef uint64_t* values

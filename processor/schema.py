@@ -1,7 +1,8 @@
-"""What an application's events and outputs are called and how their payloads lie in memory; and the schema's fingerprint.
+"""What an application's events and outputs are called and how their payloads lie in memory; and the schema's
+fingerprint.
 
-A payload is the fields in the order of their declaration, aligned as a C compiler would align them, so that native handlers
-read it as a struct. The fingerprint is 64 bits of BLAKE2b over the canonical JSON of the schema.
+A payload is the fields in the order of their declaration, aligned as a C compiler would align them, so that native
+handlers read it as a struct. The fingerprint is 64 bits of BLAKE2b over the canonical JSON of the schema.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import numpy as np
 from processor.errors import SchemaMismatch, WrongUse
 from processor.fields import FieldType, field_type_of_code
 from processor.layout import CONTROL_FIRST, HEADER, SLOT_BYTES_MIN, SLOT_HEADER_BYTES
+
+RUN_HEADER_FIELDS = ("sequence", "timestamp", "session", "request")
 
 
 class Message:
@@ -150,3 +153,23 @@ class Schema:
         formats = [*(HEADER[name] for name in HEADER.names), event.dtype]
         offsets = [*(HEADER.fields[name][1] for name in HEADER.names), SLOT_HEADER_BYTES]
         return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": self.slot_bytes})
+
+    def run_dtype(self, event: Message) -> np.dtype[Any]:
+        """A whole slot of this event as NumPy handlers see it: `sequence`, `timestamp`, `session`, `request` and the
+        event's fields.
+
+        A field of the event hides one of the header with the same name.
+        """
+        header: Mapping[str, Any] = HEADER.fields or {}
+        fields: Mapping[str, Any] = event.dtype.fields or {}
+        places = {name: (header[name][0], header[name][1]) for name in RUN_HEADER_FIELDS}
+        places |= {name: (fields[name][0], SLOT_HEADER_BYTES + fields[name][1]) for name in event.fields}
+        names = sorted(places, key=lambda name: places[name][1])
+        return np.dtype(
+            {
+                "names": names,
+                "formats": [places[name][0] for name in names],
+                "offsets": [places[name][1] for name in names],
+                "itemsize": self.slot_bytes,
+            }
+        )

@@ -15,17 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from processor.admin import AdminDesk
+from processor.affinity import settle
 from processor.app import App
+from processor.collector import Collector
 from processor.config import Config
 from processor.counters import Counters
-from processor.errors import EXIT_CANNOT_RUN, EXIT_DEPOSED, EXIT_DONE, EXIT_HALTED, ProcessorError, SnapshotError
+from processor.errors import (
+    EXIT_CANNOT_RUN, EXIT_DEPOSED, EXIT_DONE, EXIT_HALTED, ClientError, ProcessorError, SnapshotError,
+)
 from processor.gateway.gateway import Gateway
 from processor.journal import open_journal
 from processor.journal.journaler import Journaler
 from processor.keeper import SnapshotKeeper
+from processor.local.port import Intake
+from processor.local.session import INBOX_BYTES, LocalSession
 from processor.logic.core import Core
 from processor.logic.live import LiveLogic
 from processor.outputs.queue import OutputQueue
+from processor.recovery.name_event import name_event
 from processor.recovery.recover import Recovered, recover
 from processor.ring.buffer import Ring
 from processor.ring.control import ControlQueue
@@ -114,6 +121,9 @@ class Service:
         )
         self.logic = LiveLogic(self.ring, self.core, self.journaler, self.keeper, trigger_every=config.snapshot_every)
         self.desk = AdminDesk(self)
+        self.intake = Intake(self.ring, self.core, app.schema.lengths())
+        self.collector = Collector(self.counters)
+        self.collector.start()
         for name, run in (("logic", self._run_logic), ("journaler", self.journaler.run), ("gateway", self.gateway.run)):
             thread = threading.Thread(target=self._guarded, args=(name, run), name=f"processor-{name}", daemon=True)
             self._threads[name] = thread
@@ -128,6 +138,7 @@ class Service:
 
     def _guarded(self, name: str, run: Callable[[], None]) -> None:
         try:
+            settle(self.config.affinity.get(name))
             run()
         except BaseException as error:
             self._failures.append((name, error))
@@ -135,6 +146,16 @@ class Service:
             self._wakeup.set()
 
     # ---- while it runs
+
+    def session(
+        self, *, answers: bool = True, window: int = 8192, inbox_bytes: int = INBOX_BYTES, timeout_s: float = 10.0
+    ) -> LocalSession:
+        """A session of this process, without a socket, while the service runs; see LocalSession. From any thread."""
+        if not hasattr(self, "intake"):
+            raise ClientError("the service does not run yet: start it first")
+        return LocalSession(
+            self.app, self.intake, answers=answers, window=window, inbox_bytes=inbox_bytes, timeout_s=timeout_s
+        )
 
     def run(self, tick: Callable[[], None] | None = None, tick_s: float = 1.0) -> int:
         """Keeps house until stop is asked for or a stage ends; then stops in order. Returns the exit code."""
@@ -169,6 +190,7 @@ class Service:
         """Intake, journal, logic, outputs: each drained and closed within `drain_s`, or given up with a message."""
         healthy = all(thread.is_alive() for thread in self._threads.values())
         self.gateway.stop_intake()
+        self.intake.close()
         if healthy and self.config.snapshot_at_shutdown:
             self._last_snapshot(selector)
         deadline = time.monotonic() + self.config.drain_s
@@ -183,10 +205,12 @@ class Service:
         if not self._join("logic", deadline):
             self.core.abort()
             self._join("logic", time.monotonic() + 5)
+        self.intake.finish()
         self.keeper.close(deadline)
         self.gateway.flush_and_close(timeout_s=max(0.1, min(5.0, deadline - time.monotonic())))
         self._join("gateway", time.monotonic() + 10)
         self.desk.close()
+        self.collector.stop()
         self._judge()
         self.journal.close()
 
@@ -221,9 +245,9 @@ class Service:
         """Why it ended, as a message and an exit code; the first cause wins."""
         outcome, text = self.journaler.outcome
         if self.core.trouble:
-            self.report(f"halted: {self.core.trouble}; nothing behind sequence {self.core.sequence} was applied. "
-                        f"Look at it with: processor journal dump {self.journal_url} --from {self.core.sequence + 1} "
-                        f"--to {self.core.sequence + 1}")
+            trouble, sequence = self._named_trouble()
+            self.report(f"halted: {trouble}; nothing behind sequence {self.core.sequence} was applied. "
+                        f"Look at it with: processor journal dump {self.journal_url} --from {sequence} --to {sequence}")
             self.exit_code = EXIT_HALTED
         elif outcome == "deposed":
             self.report(f"deposed: {text}")
@@ -237,3 +261,14 @@ class Service:
             self.report(f"the {name} ended: {error}" if isinstance(error, ProcessorError) else f"the {name} ended: {kind}: {error}")
             if self.exit_code == EXIT_DONE:
                 self.exit_code = error.exit_code if isinstance(error, ProcessorError) else EXIT_CANNOT_RUN
+
+    def _named_trouble(self) -> tuple[str, int]:
+        """What halted the logic, and the sequence to look at; of many events in hand, the one that raises is found."""
+        trouble, sequence = self.core.trouble, self.core.sequence + 1
+        if self.core.raised_events > 1:
+            self.report(f"{trouble}; replaying these one by one to find the event")
+            try:
+                return name_event(self.app, self.journal, self.directory, self.config, self.core)
+            except ProcessorError as error:
+                self.report(f"warning: the event was not found: {error}")
+        return trouble, sequence

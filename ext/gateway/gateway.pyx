@@ -222,7 +222,7 @@ cdef class Gateway:
     cdef void loop(self) noexcept nogil:
         cdef bint moved
         while not self.stopping_is_done():
-            moved = self.control.drain() != 0
+            moved = self.control.can_drain() and self.drain_control()
             moved |= self.sender.drain()
             moved |= self.sender.settle()
             moved |= self.read_ready()
@@ -231,6 +231,13 @@ cdef class Gateway:
             self.wait(0 if moved else self.sleep_ms())
             if self.accept_ready and not self.intake_stopped:
                 self.accept_waiting()
+
+    cdef bint drain_control(self) noexcept nogil:
+        cdef bint moved
+        self.ring.lock_producer()
+        moved = self.control.drain() != 0
+        self.ring.unlock_producer()
+        return moved
 
     cdef bint stopping_is_done(self) noexcept nogil:
         cdef uint64_t asked = load_acquire(&self.stop_asked)
@@ -379,7 +386,10 @@ cdef class Gateway:
         while not was_last and self.can_read():
             connection = self.connections.readable.first
             was_last = connection == last
+            # From the look at the free slots to their publication nobody else is the producer.
+            self.ring.lock_producer()
             result = self.read_connection(connection)
+            self.ring.unlock_producer()
             if result == READ_RING_FULL:
                 self.ring_was_full = True
                 break

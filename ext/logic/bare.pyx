@@ -12,7 +12,9 @@ from processor.errors import Halted, WrongUse
 from processor.layout cimport (
     CONTROL_FIRST, REPLY_DONE, REPLY_HEADER_BYTES, REPLY_LAST, REPLY_REJECTED, SLOT_HEADER_BYTES, Reply, Slot, padded8, slot_at,
 )
+from processor.app import CompiledHandler
 from processor.logic.native cimport Context, NativeHandler, NativeState, native_handler
+from processor.logic.tables cimport Tables, native_state
 
 cdef enum:
     OUTPUT_BYTES_MIN = 1 << 20
@@ -72,26 +74,34 @@ cdef int put_reject(Context* context, const char* reason, uint16_t length) noexc
 cdef class Bare:
     """The native handlers of an application over a state of their own."""
 
-    cdef readonly NativeState state
+    cdef readonly object state
     cdef readonly object app
     cdef readonly uint32_t slot_bytes
     cdef native_handler handlers[65536]
+    cdef Tables tables
     cdef void* state_pointer
+    cdef list owners
     cdef Outputs outputs
 
-    def __init__(self, app, NativeState state=None):
-        """`state`: one to go on with, else a fresh one of the application. Raises WrongUse unless all handlers are native."""
+    def __init__(self, app, state=None):
+        """`state`: one to go on with, else a fresh one of the application. Raises WrongUse unless all handlers are native or compiled."""
         cdef NativeHandler handler
         app.check()
         self.app = app
         self.state = app.state_type() if state is None else state
-        self.state_pointer = self.state.pointer()
+        if not isinstance(self.state, NativeState):
+            self.tables = Tables(self.state)
+        self.state_pointer = native_state(self.state, self.tables)
+        self.owners = []
         self.slot_bytes = app.schema.slot_bytes
         memset(self.handlers, 0, sizeof(self.handlers))
         for number, given in app.handlers.items():
+            if isinstance(given, CompiledHandler):
+                given = given.native(self.state)
             if not isinstance(given, NativeHandler):
                 raise WrongUse(f"{app.name}: {given!r} is no native handler, only those can run bare")
             handler = given
+            self.owners.append(handler)
             self.handlers[<uint16_t>number] = handler.function
 
     def __dealloc__(self):

@@ -14,10 +14,13 @@ from processor.logic.emitter cimport (
     emitter_clear, emitter_close, emitter_emit, emitter_frame, emitter_reject,
 )
 from processor.logic.native cimport NativeHandler, NativeState
+from processor.logic.runs cimport RunContext, call_with_run
 from processor.logic.sessions cimport (
     VERDICT_APPLY, VERDICT_GAP, VERDICT_GONE, VERDICT_REPEAT, VERDICT_TOO_OLD, Sessions,
 )
+from processor.logic.tables cimport Tables, native_state
 from processor.logic.views cimport EventView, HandlerContext
+from processor.outputs.inbox cimport INBOXES_MAX, Inbox, inbox_answer_open, inbox_flush, inbox_put
 from processor.outputs.queue cimport BIND, TO_CONNECTION, TO_SESSION, OutputQueue
 from processor.ring.sequence cimport (
     load_acquire, store_release, waiter_cancel, waiter_idle, waiter_prepare, waiter_sleep, waiter_wake,
@@ -30,6 +33,7 @@ cdef extern from "Python.h" nogil:
     PyThreadState* PyEval_SaveThread()
     void PyEval_RestoreThread(PyThreadState*)
 
+from processor.app import CompiledHandler, RunHandler
 from processor.errors import WrongUse
 from processor.layout import CONTROL_NAMES
 from processor.logic.views import view_class
@@ -42,7 +46,8 @@ cdef class Core:
     """The state, the session table, and `apply`.
 
     Made of an application and its session table; `state` is a fresh one unless given. Without outputs (recovery, queries) nobody is
-    answered. One thread at a time calls anything here.
+    answered. `strict`: NumPy handlers get copies of their runs, which are overwritten when they have returned. One thread at a time
+    calls anything here.
     """
 
     def __cinit__(self):
@@ -50,7 +55,7 @@ cdef class Core:
         if self.table == NULL:
             raise MemoryError("the dispatch table")
 
-    def __init__(self, app, Sessions sessions not None, *, state=None, Counters counters=None):
+    def __init__(self, app, Sessions sessions not None, *, state=None, Counters counters=None, bint strict=False):
         cdef NativeHandler native
         app.check()
         self.app = app
@@ -59,26 +64,36 @@ cdef class Core:
         self.counters = counters if counters is not None else Counters()
         self.counts = self.counters.values
         self.slot_bytes = app.schema.slot_bytes
-        if isinstance(self.state, NativeState):
-            self.pointer = (<NativeState>self.state).pointer()
+        self.strict = strict
+        self.run_events_max = <uint64_t>-1
         self.handlers = [None] * 65536
         for message in app.schema.events.values():
             handler = app.handlers[message.number]
             self.table[message.number].length = message.length
+            if isinstance(handler, CompiledHandler):
+                handler = handler.native(self.state)
             if isinstance(handler, NativeHandler):
                 if self.pointer == NULL:
-                    raise WrongUse(f"{app.name}: {message.name} has a native handler, so the state must be a NativeState")
+                    if not isinstance(self.state, NativeState):
+                        self.tables = Tables(self.state)
+                    self.pointer = native_state(self.state, self.tables)
                 native = handler
                 self.table[message.number].tier = TIER_NATIVE
                 self.table[message.number].function = native.function
+                self.handlers[message.number] = (native,)          # whose code it is: kept while it may be called
+            elif isinstance(handler, RunHandler):
+                self.table[message.number].tier = TIER_RUN
+                self.handlers[message.number] = (handler.function, app.schema.run_dtype(message))
             else:
                 self.table[message.number].tier = TIER_PYTHON
                 self.handlers[message.number] = (handler, view_class(message)())
+        self.run_face = RunContext(app)
         self.face = HandlerContext(app)
         self.context.core = &self.emitter
         self.context.emit = emitter_emit
         self.context.reject = emitter_reject
         self.trouble = ""
+        self.inbox_owners = []
 
     def __dealloc__(self):
         free(self.table)
@@ -159,8 +174,11 @@ cdef class Core:
                     break
                 continue
             dispatch = &self.table[slot.type]
-            if dispatch.tier == TIER_PYTHON:
-                passed = self.apply_python(<const char*>slot, count - i)
+            if dispatch.tier == TIER_PYTHON or dispatch.tier == TIER_RUN:
+                if dispatch.tier == TIER_PYTHON:
+                    passed = self.apply_python(<const char*>slot, count - i)
+                else:
+                    passed = self.apply_run(<const char*>slot, count - i)
                 i += passed
                 if self.stop != STOP_NONE:
                     break
@@ -172,7 +190,7 @@ cdef class Core:
                     return i
                 result = dispatch.function(self.pointer, &self.context, slot)
                 if result < 0:
-                    self.raised(slot, result)
+                    self.raised(slot, 1, result)
                     return i
                 result = self.finish(slot)
             if result < 0:
@@ -185,49 +203,130 @@ cdef class Core:
 
     cdef uint64_t apply_python(self, const char* first, uint64_t count) noexcept with gil:
         """As many slots of the Python tier as follow each other, with the GIL taken once."""
-        cdef uint64_t i = 0
+        cdef uint64_t done = 0
+        try:
+            self.call_python(first, count, &done)
+        except BaseException as error:
+            self.error = error
+            self.raised(slot_at(first, done, self.slot_bytes), 1, 0)
+        self.face.context = NULL
+        if self.tables is not None and self.stop == STOP_NONE:
+            try:
+                self.tables.refresh()
+            except BaseException as error:
+                self.error = error
+                self.failed(f"a handler has spoilt the state: {error}".encode(), slot_at(first, done - 1, self.slot_bytes))
+        return done
+
+    cdef int call_python(self, const char* first, uint64_t count, uint64_t* done) except -1:
+        """`done` counts the slots that were passed; a handler's exception leaves it at the event that raised."""
         cdef const Slot* slot
-        cdef EventView view
+        cdef EventView view = None
         cdef Dispatch* dispatch
         cdef int result
+        cdef int type = -1
         cdef tuple entry
+        cdef object handler = None
         cdef object state = self.state
-        while i < count:
-            slot = slot_at(first, i, self.slot_bytes)
+        cdef HandlerContext face = self.face
+        face.context = &self.context
+        while done[0] < count:
+            slot = slot_at(first, done[0], self.slot_bytes)
             dispatch = &self.table[slot.type]
             if slot.type >= CONTROL_FIRST or dispatch.tier != TIER_PYTHON:
                 break
             if slot.sequence != self.sequence + 1 or dispatch.length != slot.length:
                 self.failed("the event does not fit its place or its type", slot)
-                return i
+                return 0
             result = self.begin(slot)
             if result > 0:
-                entry = <tuple>(<list>self.handlers)[slot.type]
-                view = <EventView>entry[1]
+                if slot.type != type:
+                    type = slot.type
+                    entry = <tuple>(<list>self.handlers)[type]
+                    handler = entry[0]
+                    view = <EventView>entry[1]
                 view.slot = slot
-                self.face.context = &self.context
+                # One try around the loop and one flyweight: what ends an event is done below, or when it has raised.
                 try:
-                    entry[0](state, view, self.face)
-                except BaseException as error:
-                    self.error = error
-                    self.raised(slot, 0)
-                    return i
+                    handler(state, view, face)
                 finally:
                     view.slot = NULL
-                    self.face.context = NULL
                 result = self.finish(slot)
             if result < 0:
-                return i
+                return 0
             self.sequence = slot.sequence
             self.timestamp = slot.timestamp
-            i += 1
-        return i
+            done[0] += 1
+        return 0
+
+    cdef uint64_t apply_run(self, const char* first, uint64_t count) noexcept nogil:
+        """The longest run of events that are to be applied, in one call of their handler; or one event that is not to be applied."""
+        cdef const Slot* slot = <const Slot*>first
+        cdef uint64_t run, k
+        cdef int result
+        if self.table[slot.type].length != slot.length:
+            self.failed("no handler fits the event", slot)
+            return 0
+        run = self.plan_run(first, count)
+        if run == 0:
+            # The first one is answered from the session table: nothing in it has changed.
+            if self.begin(slot) < 0:
+                return 0
+            self.sequence = slot.sequence
+            self.timestamp = slot.timestamp
+            return 1
+        if self.call_run(first, run) < 0:
+            return 0
+        for k in range(run):
+            slot = slot_at(first, k, self.slot_bytes)
+            if self.start(slot) < 0:
+                return k
+            result = self.run_face.frame(k, slot, &self.emitter)
+            if result < 0:
+                self.failed("memory is short for an output, or an event has more than 65535", slot)
+                return k
+            self.emitter.rejected = <uint16_t>result
+            if self.finish(slot) < 0:
+                return k
+            self.sequence = slot.sequence
+            self.timestamp = slot.timestamp
+        return run
+
+    cdef uint64_t plan_run(self, const char* first, uint64_t count) noexcept nogil:
+        """How many events from the first on are of its type and to be applied, one behind the other."""
+        cdef const Slot* slot = <const Slot*>first
+        cdef uint16_t type = slot.type
+        cdef uint64_t k = 0
+        if count > self.run_events_max:
+            count = self.run_events_max
+        while (k < count and slot.type == type and slot.length == self.table[type].length
+                and slot.sequence == self.sequence + 1 + k and self.sessions.plan(slot.session, slot.request, self.sequence + 1)):
+            k += 1
+            slot = slot_at(first, k, self.slot_bytes)
+        return k
+
+    cdef int call_run(self, const char* first, uint64_t count) noexcept with gil:
+        """0: the handler has returned, and what it said waits in run_face. -1: it raised."""
+        cdef tuple entry = <tuple>(<list>self.handlers)[(<const Slot*>first).type]
+        try:
+            call_with_run(entry[0], self.state, self.run_face, entry[1], first, count, self.slot_bytes, self.strict)
+            if self.tables is not None:
+                self.tables.refresh()
+        except BaseException as error:
+            self.error = error
+            self.raised(<const Slot*>first, count, 0)
+            return -1
+        return 0
 
     cdef int begin(self, const Slot* slot) noexcept nogil:
         """1: call the handler, then finish. 0: answered without it. -1: stopped."""
         cdef int verdict = self.sessions.verdict(slot.session, slot.request)
         if verdict != VERDICT_APPLY:
             return self.answer(verdict, slot)
+        return self.start(slot)
+
+    cdef int start(self, const Slot* slot) noexcept nogil:
+        """1, or -1: stopped. The event is the session's next."""
         if self.sessions.begin(slot.session, slot.request, slot.sequence) < 0:
             self.failed("memory is short for the session table", slot)
             return -1
@@ -317,7 +416,19 @@ cdef class Core:
         cdef uint32_t most = <uint32_t>(self.outputs.capacity // 4)
         cdef uint32_t part = 0
         cdef uint32_t step
-        cdef char* room
+        cdef Inbox* inbox
+        if load_acquire(&self.inbox_count):
+            inbox = self.inbox_of(<uint32_t>target) if kind == TO_SESSION else self.inbox_at(target)
+            if inbox != NULL:
+                if not inbox.dirty:
+                    inbox.dirty = True
+                    inbox.next_dirty = self.dirty
+                    self.dirty = inbox
+                if kind == TO_SESSION:
+                    inbox_put(inbox, frames, size, self.emitter.index)
+                else:
+                    inbox_answer_open(inbox, <const Reply*>frames)
+                return 0
         if size > most and kind == TO_SESSION:
             while size > most:
                 part = 0
@@ -368,6 +479,50 @@ cdef class Core:
                 return NULL
         return room
 
+    cdef uint64_t add_inbox(self, Inbox* inbox, owner) except 0:
+        cdef uint64_t number = self.inbox_count
+        if number == INBOXES_MAX:
+            raise WrongUse(f"{INBOXES_MAX} sessions were opened within this process: use one for longer, threads can share it")
+        self.inbox_owners.append(owner)
+        self.inboxes[number] = inbox
+        store_release(&self.inbox_count, number + 1)
+        return (<uint64_t>1 << LOCAL_CONNECTION_BIT) | number
+
+    cdef Inbox* inbox_at(self, uint64_t connection) noexcept nogil:
+        """NULL: a connection of the gateway's, or one of a process that is gone."""
+        cdef uint64_t number = connection & ~(<uint64_t>1 << LOCAL_CONNECTION_BIT)
+        if not connection >> LOCAL_CONNECTION_BIT or number >= load_acquire(&self.inbox_count):
+            return NULL
+        return self.inboxes[number]
+
+    cdef Inbox* inbox_of(self, uint32_t session) noexcept nogil:
+        cdef uint32_t k
+        if session == self.inbox_session:
+            return self.inbox_found
+        k = (session * <uint32_t>2654435769 >> 16) % INBOX_PLACES
+        while self.inbox_places[k] != NULL and self.inbox_places[k].session != session:
+            k = (k + 1) % INBOX_PLACES
+        self.inbox_session = session
+        self.inbox_found = self.inbox_places[k]
+        return self.inbox_found
+
+    cdef void bind_inbox(self, Inbox* inbox, uint32_t session) noexcept nogil:
+        cdef uint32_t k = (session * <uint32_t>2654435769 >> 16) % INBOX_PLACES
+        while self.inbox_places[k] != NULL:
+            k = (k + 1) % INBOX_PLACES
+        inbox.session = session
+        self.inbox_places[k] = inbox
+        self.inbox_session = 0
+
+    cdef void flush(self) noexcept nogil:
+        cdef Inbox* inbox = self.dirty
+        self.outputs.flush()
+        self.dirty = NULL
+        while inbox != NULL:
+            inbox.dirty = False
+            inbox_flush(inbox)
+            inbox = inbox.next_dirty
+
     cdef int on_control(self, const Slot* slot) noexcept nogil:
         cdef SessionEvict* evict
         if slot.type == CONTROL_SESSION_OPEN:
@@ -400,7 +555,9 @@ cdef class Core:
             return self.status(slot, REPLY_BUSY, TO_CONNECTION, asked.connection, NULL, 0)
         if session < 0:
             return self.status(slot, REPLY_EVICTED, TO_CONNECTION, asked.connection, NULL, 0)
-        if self.send(BIND, <uint64_t>session, <const char*>&asked.connection, 8) < 0:
+        if self.inbox_at(asked.connection) != NULL:
+            self.bind_inbox(self.inbox_at(asked.connection), <uint32_t>session)
+        elif self.send_part(BIND, <uint64_t>session, <const char*>&asked.connection, 8) < 0:
             return -1
         reply = <Reply*>self.welcome
         reply.sequence = slot.sequence
@@ -422,13 +579,19 @@ cdef class Core:
             with gil:
                 self.control.put(CONTROL_SESSION_EVICT, (<const char*>&evict)[:sizeof(evict)])
 
-    cdef void raised(self, const Slot* slot, int code) noexcept with gil:
+    cdef void raised(self, const Slot* slot, uint64_t count, int code) noexcept with gil:
+        """`count` events from `slot` on were in the handler's hand. What it has changed stays changed: the state is of no use any more."""
         message = self.app.schema.events[slot.type]
-        fields = message.unpack(payload_of(slot)[:message.length])
-        shown = ", ".join(f"{key}={value!r}" for key, value in fields.items())
         why = f"{type(self.error).__name__}: {self.error}" if self.error is not None else f"native handler returned {code}"
-        self.trouble = (f"the handler of {message.name} raised at sequence {slot.sequence} (session {slot.session}, "
-                        f"request {slot.request}, {message.name}({shown})): {why}")
+        self.raised_events = count
+        if count == 1:
+            fields = message.unpack(payload_of(slot)[:message.length])
+            shown = ", ".join(f"{key}={value!r}" for key, value in fields.items())
+            self.trouble = (f"the handler of {message.name} raised at sequence {slot.sequence} (session {slot.session}, "
+                            f"request {slot.request}, {message.name}({shown})): {why}")
+        else:
+            self.trouble = (f"the handler of {message.name} raised in the run of sequences {slot.sequence} to "
+                            f"{slot.sequence + count - 1}: {why}")
         self.stop = STOP_RAISED
 
     cdef void failed(self, const char* what, const Slot* slot) noexcept with gil:

@@ -67,7 +67,7 @@ cdef class LiveLogic:
         while True:
             durable = sequence_get(&self.ring.sequences[STAGE_DURABLE])
             if durable == self.applied:
-                self.core.outputs.flush()
+                self.core.flush()
                 if load_acquire(&self.finishing) and sequence_get(&self.ring.sequences[STAGE_DURABLE]) == self.applied:
                     return False
                 if not waiter_idle(&self.ring.waiters[STAGE_APPLIED]):
@@ -83,17 +83,17 @@ cdef class LiveLogic:
             passed = self.core.apply(<const char*>self.ring.slot(block.first + self.block_done), block.count - self.block_done)
             self.block_done += passed
             if self.core.stop == STOP_NONE:
-                self.core.outputs.flush()
+                self.core.flush()
                 self.next_block(block)
             elif self.core.stop == STOP_SNAPSHOT or self.core.stop == STOP_HASH:
-                self.core.outputs.flush()
+                self.core.flush()
                 self.notice(block)
                 if self.error is not None:
                     return True
                 if self.block_done == block.count:
                     self.next_block(block)
             else:
-                self.core.outputs.flush()
+                self.core.flush()
                 return False
             if self.trigger_every and self.core.sequence - self.triggered >= self.trigger_every:
                 self.triggered = self.core.sequence

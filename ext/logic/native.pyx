@@ -1,5 +1,7 @@
 """The Python faces of native states and handlers (see native.pxd for what a handler sees)."""
 
+from libc.stdint cimport uintptr_t
+
 
 cdef class NativeState:
     cdef void* pointer(self) noexcept:
@@ -21,6 +23,13 @@ cdef class NativeHandler:
         cdef NativeHandler handler = NativeHandler.__new__(NativeHandler)
         handler.name = name
         handler.function = function
+        return handler
+
+    @staticmethod
+    def at(str name not None, uintptr_t address, owner):
+        """The handler whose machine code is at this address; `owner` keeps it there. For compilers (processor.compiled)."""
+        cdef NativeHandler handler = NativeHandler.make(name, <native_handler>address)
+        handler.owner = owner
         return handler
 
     def __repr__(self):

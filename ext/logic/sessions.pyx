@@ -200,6 +200,14 @@ cdef class Sessions:
             return VERDICT_TOO_OLD
         return VERDICT_REPEAT if request >= found.stored.first else VERDICT_GONE
 
+    cdef bint plan(self, uint32_t session, uint64_t request, uint64_t number) noexcept nogil:
+        cdef Session* found = self.find(session)
+        if found == NULL or request != (found.planned if found.plan == number else found.stored.last) + 1 or request == 0:
+            return False
+        found.plan = number
+        found.planned = request
+        return True
+
     cdef uint64_t last_request(self, uint32_t session) noexcept nogil:
         cdef Session* found = self.find(session)
         return found.stored.last if found != NULL else 0

@@ -127,24 +127,26 @@ cdef class Packer:
 
     def __init__(self, message):
         self.payload = <char*>calloc(1, message.length + 1)
-        if self.payload == NULL:
+        self.places = <Place*>calloc(len(message.fields) + 1, sizeof(Place))
+        if self.payload == NULL or self.places == NULL:
             raise MemoryError("an output's payload")
         self.number = message.number
         self.name = message.name
         self.length = message.length
         self.names = tuple(message.fields)
-        self.codes = tuple(code_of(kind) for kind in message.fields.values())
-        self.offsets = tuple(message.dtype.fields[name][1] for name in message.fields)
-        self.sizes = tuple(kind.dtype.itemsize for kind in message.fields.values())
+        for k, (name, kind) in enumerate(message.fields.items()):
+            self.places[k] = Place(code_of(kind), message.dtype.fields[name][1], kind.dtype.itemsize)
 
     def __dealloc__(self):
         free(self.payload)
+        free(self.places)
 
     cdef int pack(self, object output) except -1:
         cdef Py_ssize_t k
+        cdef str name
         for k in range(len(self.names)):
-            self.write(self.payload + <int>self.offsets[k], self.codes[k], self.sizes[k], self.names[k],
-                       getattr(output, <str>self.names[k]))
+            name = <str>self.names[k]
+            self.write(self.payload + self.places[k].offset, self.places[k].code, self.places[k].size, name, getattr(output, name))
         return 0
 
     cdef int write(self, char* at, int code, int size, str name, object value) except -1:

@@ -6,7 +6,7 @@ from libc.string cimport memset
 
 from processor.layout cimport SLOT_BYTES_MIN, Slot
 from processor.ring.sequence cimport (
-    Sequence, Waiter, sequence_get, sequence_set, waiter_close, waiter_init, waiter_wake,
+    WAIT_BLOCK, Sequence, Waiter, load_acquire, sequence_get, sequence_set, store_release, waiter_close, waiter_init, waiter_wake,
 )
 
 from processor.errors import WrongUse
@@ -28,7 +28,7 @@ cdef class Ring:
     """Slots shared by a producer and the stages behind it.
 
     `capacity` is a power of two, `reserved` slots of it only control events may use, `stages` counts the sequences (the producer's
-    included). One thread moves each sequence. Raises WrongUse for numbers that cannot be, MemoryError when there is no room.
+    included). One thread moves each sequence (the producer's: one at a time, see lock_producer). Raises WrongUse for numbers that cannot be, MemoryError when there is no room.
 
     Thread safety: stage k's sequence is moved by one thread; a slot is written by the producer until it is published, then by
     the stages in their order, and never by two of them at once.
@@ -51,14 +51,16 @@ cdef class Ring:
         self.stages = stages
         self.memory_bytes = capacity * slot_bytes
         self.sequences = <Sequence*>aligned_alloc(128, sizeof(Sequence) * STAGES_MAX)
-        self.waiters = <Waiter*>aligned_alloc(128, sizeof(Waiter) * STAGES_MAX)
+        self.waiters = <Waiter*>aligned_alloc(128, sizeof(Waiter) * (STAGES_MAX + 1))
         if self.sequences == NULL or self.waiters == NULL:
             raise MemoryError("ring sequences")
         memset(self.sequences, 0, sizeof(Sequence) * STAGES_MAX)
-        for k in range(STAGES_MAX):
+        pthread_mutex_init(&self.producing, NULL)
+        for k in range(STAGES_MAX + 1):
             self.waiters[k].event_fd = -1
-        for k in range(stages):
-            if waiter_init(&self.waiters[k], STRATEGIES[wait]) < 0:
+        for k in (*range(stages), ROOM):
+            # Whoever waits for room sleeps, whatever the strategy: a full ring is no matter of microseconds.
+            if waiter_init(&self.waiters[k], WAIT_BLOCK if k == ROOM else STRATEGIES[wait]) < 0:
                 raise OSError("no descriptor left for a ring's waiter (raise the limit: ulimit -n)")
         # Populated at once, so that no event pays for a page fault; not inherited by the child that writes a snapshot.
         self.memory = <char*>mmap(NULL, self.memory_bytes, PROT_READ | PROT_WRITE,
@@ -73,8 +75,9 @@ cdef class Ring:
         if self.memory != NULL:
             munmap(self.memory, self.memory_bytes)
         if self.waiters != NULL:
-            for k in range(self.stages):
+            for k in range(STAGES_MAX + 1):
                 waiter_close(&self.waiters[k])
+            pthread_mutex_destroy(&self.producing)
             free(self.waiters)
         free(self.sequences)
 
@@ -98,7 +101,15 @@ cdef class Ring:
     cdef void advance(self, int stage, uint64_t position) noexcept nogil:
         sequence_set(&self.sequences[stage], position)
         # The thread behind the last stage is the producer, which may wait for room.
-        waiter_wake(&self.waiters[stage + 1 if stage + 1 < self.stages else 0])
+        if stage + 1 < self.stages:
+            waiter_wake(&self.waiters[stage + 1])
+            return
+        waiter_wake(&self.waiters[0])
+        if load_acquire(&self.shared):
+            waiter_wake(&self.waiters[ROOM])
+
+    cdef void share(self) noexcept nogil:
+        store_release(&self.shared, 1)
 
     def position(self, int stage):
         """Slots that this stage (0 is the producer) has passed since the ring was made."""

@@ -7,16 +7,12 @@ from libc.string cimport memcmp, memcpy, memset
 from processor.layout cimport (
     CONTROL_FIRST, CONTROL_QUARANTINE, CONTROL_SNAPSHOT, CONTROL_STATE_HASH, SLOT_HEADER_BYTES, Slot, SnapshotTrigger, payload_of,
 )
-from processor.ring.buffer cimport STAGE_PUBLISHED, Ring
+from processor.ring.buffer cimport (
+    STAGE_PUBLISHED, Ring, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+)
 from processor.ring.sequence cimport load_acquire, sequence_get, store_release, waiter_wake
 
 from processor.errors import WrongUse
-
-cdef extern from "<pthread.h>" nogil:
-    int pthread_mutex_init(pthread_mutex_t*, void*)
-    int pthread_mutex_lock(pthread_mutex_t*)
-    int pthread_mutex_unlock(pthread_mutex_t*)
-    int pthread_mutex_destroy(pthread_mutex_t*)
 
 
 cdef class ControlQueue:

@@ -6,6 +6,7 @@ import argparse
 import signal
 from typing import Any
 
+from processor.affinity import STAGES, parse_affinity
 from processor.app import load_app
 from processor.cli.progress import RecoveryBar, say
 from processor.config import WAIT_STRATEGIES, Config
@@ -36,6 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="most requests in flight in a session (default %(default)s)")
     parser.add_argument("--drain-s", type=float, default=Config.drain_s, metavar="S",
                         help="at the end: seconds until everything must have drained (default %(default)g)")
+    parser.add_argument("--affinity", action="append", default=[], metavar="STAGE=CPU[,CPU...]",
+                        help=f"processors for the thread of a stage ({', '.join(STAGES)}); once for each stage")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of librdkafka")
     parser.add_argument("--allow-finite-retention", action="store_true",
                         help="accept a topic whose records expire: a rebuild from the first event will not be possible")
@@ -53,6 +56,7 @@ def config_of(arguments: argparse.Namespace) -> Config:
         wait=arguments.wait, snapshot_every=arguments.snapshot_every, snapshot_every_s=arguments.snapshot_every_s,
         max_block_events=arguments.max_block_events, max_block_bytes=arguments.max_block_bytes, window=arguments.window,
         drain_s=arguments.drain_s, journal_settings=settings, allow_finite_retention=arguments.allow_finite_retention,
+        affinity=parse_affinity(arguments.affinity),
     )
 
 

@@ -58,6 +58,7 @@ cdef class Gateway:
     cdef object error
 
     cdef void loop(self) noexcept nogil
+    cdef bint drain_control(self) noexcept nogil
     cdef bint stopping_is_done(self) noexcept nogil
     cdef int sleep_ms(self) noexcept nogil
     cdef bint has_work(self) noexcept nogil

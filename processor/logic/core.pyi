@@ -15,9 +15,16 @@ class Core:
     sequence: int
     timestamp: int
     stop: int
+    strict: bool
+    run_events_max: int
+    raised_events: int
     error: BaseException | None
     trouble: str
-    def __init__(self, app: App, sessions: Sessions, *, state: Any = None, counters: Counters | None = None) -> None: ...
+    def __init__(
+        self, app: App, sessions: Sessions, *, state: Any = None, counters: Counters | None = None, strict: bool = False
+    ) -> None:
+        """`run_events_max` bounds the runs of NumPy handlers; `raised_events` is how many events a handler that raised
+        had in hand; with `strict`, runs are copies, overwritten when the handler has returned."""
     def restore(self, sequence: int, timestamp: int) -> None:
         """Says that the state given is the one after `sequence`, whose event has this timestamp."""
     def answer_through(self, outputs: OutputQueue, control: Any, journal_id: int) -> None:

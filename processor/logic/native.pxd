@@ -8,7 +8,7 @@ A handler returns 0, or a negative number of its own when the event cannot be ri
 It checks first, then changes; an ordinary refusal is `reject`, which is a reply.
 """
 
-from libc.stdint cimport int64_t, uint16_t
+from libc.stdint cimport int64_t, uint16_t, uint64_t
 
 from processor.layout cimport Slot
 
@@ -18,6 +18,12 @@ cdef struct Context:
     void* core                    # the logic's own
     int (*emit)(Context*, uint16_t, const void*, uint16_t) noexcept nogil
     int (*reject)(Context*, const char*, uint16_t) noexcept nogil
+
+# `state` is the pointer of a NativeState; of a dataclass it is an array of these, one for each field that is a NumPy array, in the
+# order of their declaration. Valid in the handler only: a Python handler may put another array there, and the state is then another.
+cdef struct Table:
+    void* rows
+    uint64_t count                # along the first axis
 
 ctypedef int (*native_handler)(void*, Context*, const Slot*) noexcept nogil
 
@@ -44,6 +50,7 @@ cdef class NativeHandler:
     """A native handler as a Python object, to be given to App.on."""
     cdef native_handler function
     cdef readonly str name
+    cdef object owner             # of the code behind the function, when that is not a module
 
     @staticmethod
     cdef NativeHandler make(str name, native_handler function)

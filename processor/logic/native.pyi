@@ -7,6 +7,9 @@ class NativeState:
         """Fills a fresh state from an export; raises ValueError for bytes that are none."""
 
 class NativeHandler:
-    """A handler that runs without the GIL; made by Cython modules only."""
+    """A handler that runs without the GIL; made by Cython modules, or of a compiler's machine code."""
 
     name: str
+    @staticmethod
+    def at(name: str, address: int, owner: object) -> NativeHandler:
+        """The handler whose machine code is at this address; `owner` keeps it there."""

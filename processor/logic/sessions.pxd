@@ -29,6 +29,8 @@ cdef struct Session:             # sessions.pyx's own
     Session* older                # in the order of last_sequence
     Session* newer
     Stored stored
+    uint64_t plan                 # the run of events that `planned` is about (its first sequence)
+    uint64_t planned              # highest request of it in that run
 
 cdef class Sessions:
     cdef readonly uint32_t window
@@ -45,6 +47,8 @@ cdef class Sessions:
     cdef Session* current                      # between begin and finish
 
     cdef int verdict(self, uint32_t session, uint64_t request) noexcept nogil
+    # Whether this event would be applied behind those that were planned under the same number. A number is used for one run only.
+    cdef bint plan(self, uint32_t session, uint64_t request, uint64_t number) noexcept nogil
     cdef uint64_t last_request(self, uint32_t session) noexcept nogil          # 0 for an unknown session
     # begin..finish around one applied event; append copies one whole reply frame (padded to 8; index set by the caller). Sequences
     # given to begin and open rise. -1: out of memory; -2: misuse, nothing was changed. finish sets REPLY_LAST on the stored copy of

@@ -9,14 +9,17 @@ cdef class EventView:
     cdef const Slot* slot         # NULL outside of the handler
     cdef int check(self) except -1
 
+cdef struct Place:                # of a field in a payload
+    int code
+    int offset
+    int size
+
 cdef class Packer:
     cdef readonly uint16_t number
     cdef readonly str name
     cdef uint16_t length
     cdef tuple names
-    cdef tuple codes
-    cdef tuple offsets
-    cdef tuple sizes
+    cdef Place* places            # [len(names)]
     cdef char* payload
     cdef int pack(self, object output) except -1
     cdef int write(self, char* at, int code, int size, str name, object value) except -1

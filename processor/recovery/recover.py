@@ -79,7 +79,7 @@ def recover(
         replay = Replay(core, reader, plan, check_hashes=config.check_hashes)
         if snapshot is not None:
             replay.know_hash(snapshot.info.sequence, snapshot.info.state_hash, snapshot.info.sessions_hash)
-        _replay_to_claim(app, journal, config, replay, plan, core, progress, should_stop)
+        _replay_to_claim(app, journal, directory, config, replay, plan, core, progress, should_stop)
     finally:
         reader.close()
     seconds = time.monotonic() - started
@@ -208,7 +208,7 @@ def _read_at(journal: Journal, offset: int) -> tuple[int, int, bytes, bytes] | N
 
 
 def _replay_to_claim(
-    app: App, journal: Journal, config: Config, replay: Replay, plan: RecoveryPlan, core: Core,
+    app: App, journal: Journal, directory: Path, config: Config, replay: Replay, plan: RecoveryPlan, core: Core,
     progress: Callable[[int, int, int], None] | None, should_stop: Callable[[], bool],
 ) -> None:
     """Replays, claims near the end, and returns when it has read its own claim."""
@@ -217,10 +217,7 @@ def _replay_to_claim(
     while True:
         action = replay.run(EVENTS_A_TURN, 20)
         if core.trouble:
-            raise Halted(
-                f"{core.trouble}; this event is in the journal and stops every replay. Look at it with: processor journal dump "
-                f"{journal.url} --from {core.sequence + 1} --to {core.sequence + 1}"
-            )
+            raise _halted(app, journal, directory, config, core)
         if action == PLAN_LEAD:
             return
         if action == PLAN_CLAIM:
@@ -244,6 +241,18 @@ def _replay_to_claim(
                 f"{journal.url}: recovery has made no progress for {config.recovery_stall_s:g} s at offset {plan.position} "
                 f"(the journal ends at {journal.ends()[1]}): nothing was started on an old state. Is the broker well?"
             )
+
+
+def _halted(app: App, journal: Journal, directory: Path, config: Config, core: Core) -> Halted:
+    from processor.recovery.name_event import name_event  # which begins as this module does
+
+    trouble, sequence = core.trouble, core.sequence + 1
+    if core.raised_events > 1:
+        trouble, sequence = name_event(app, journal, directory, config, core)
+    return Halted(
+        f"{trouble}; this event is in the journal and stops every replay. Look at it with: processor journal dump "
+        f"{journal.url} --from {sequence} --to {sequence}"
+    )
 
 
 def _claim(app: App, journal: Journal, plan: RecoveryPlan) -> None:

@@ -5,11 +5,20 @@ from libc.stdint cimport uint32_t, uint64_t
 from processor.layout cimport Slot
 from processor.ring.sequence cimport Sequence, Waiter
 
+cdef extern from "<pthread.h>" nogil:
+    ctypedef struct pthread_mutex_t:
+        pass
+    int pthread_mutex_init(pthread_mutex_t*, void*)
+    int pthread_mutex_lock(pthread_mutex_t*)
+    int pthread_mutex_unlock(pthread_mutex_t*)
+    int pthread_mutex_destroy(pthread_mutex_t*)
+
 cdef enum:
     STAGE_PUBLISHED = 0           # moved by the producer (gateway)
     STAGE_DURABLE = 1             # moved by the journaler, when the journal has acknowledged
     STAGE_APPLIED = 2             # moved by the business logic; behind it a slot is free again
     STAGES_MAX = 4
+    ROOM = STAGES_MAX             # the waiter of a producer beside the gateway that waits for free slots
 
 cdef class Ring:
     cdef char* memory
@@ -19,11 +28,21 @@ cdef class Ring:
     cdef readonly int stages
     cdef uint64_t mask
     cdef Sequence* sequences              # [stages]: positions, counted from 0 since this ring was made
-    cdef Waiter* waiters                  # [stages]: of the thread that moves this stage; advance wakes the one behind
+    cdef Waiter* waiters                  # [stages] and ROOM: of the thread that moves this stage; advance wakes the one behind
     cdef size_t memory_bytes
+    cdef pthread_mutex_t producing        # held by whoever is the producer just now, where there is more than one
+    cdef uint64_t shared                  # there is: `advance` wakes the waiter ROOM, too
 
     cdef inline Slot* slot(self, uint64_t position) noexcept nogil:
         return <Slot*>(self.memory + (position & self.mask) * self.slot_bytes)
+
+    # One producer at a time: it holds this from its look at the free slots until it has published.
+    cdef inline void lock_producer(self) noexcept nogil:
+        pthread_mutex_lock(&self.producing)
+    cdef inline void unlock_producer(self) noexcept nogil:
+        pthread_mutex_unlock(&self.producing)
+    # Says that producers beside the gateway are about to come; they wait for room with waiters[ROOM], one at a time.
+    cdef void share(self) noexcept nogil
 
     # Slots that the producer may fill from its position on; without the reserved ones unless `control`.
     cdef uint64_t free_slots(self, bint control) noexcept nogil

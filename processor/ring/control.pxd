@@ -2,11 +2,7 @@
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
-from processor.ring.buffer cimport Ring
-
-cdef extern from "<pthread.h>" nogil:
-    ctypedef struct pthread_mutex_t:
-        pass
+from processor.ring.buffer cimport Ring, pthread_mutex_t
 
 cdef enum:
     CONTROL_PAYLOAD_BYTES = 32

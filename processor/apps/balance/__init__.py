@@ -1,0 +1,1 @@
+"""The native handler of the application that all comparisons use (bench/balance.py)."""

@@ -1,0 +1,3 @@
+from processor.logic.native import NativeHandler
+
+deposit: NativeHandler
