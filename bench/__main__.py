@@ -6,7 +6,10 @@ import argparse
 import importlib
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
+
+from bench import context, everything, peer, run_row
 
 # Name: (module, help). A module has configure(parser) and run(args) -> dict, whose "ok" decides the exit code.
 BENCHMARKS = {
@@ -14,17 +17,42 @@ BENCHMARKS = {
     "matching": ("bench.matching", "the published order flow through the exchange, alone or as a whole service"),
 }
 
+# The rows of the table of comparisons, in its order: a module declares ROW.
+ROWS = {
+    "ring": ("bench.rows.ring", "8-byte events, one producer, one consumer, against LMAX Disruptor 4"),
+    "kafka": ("bench.rows.kafka", "64-byte events made durable in Kafka, against a bare C producer of the same blocks"),
+}
+
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
-    for name, (module, text) in BENCHMARKS.items():
+
+    def command(
+        name: str,
+        text: str,
+        configure: Callable[[argparse.ArgumentParser], None],
+        run: Callable[[argparse.Namespace], dict[str, Any]],
+    ) -> None:
         child = names.add_parser(name, help=text, description=text)
-        importlib.import_module(module).configure(child)
+        configure(child)
+        child.set_defaults(run=run)
+
+    for name, (module, text) in BENCHMARKS.items():
+        found = importlib.import_module(module)
+        command(name, text, found.configure, found.run)
+    for name, (module, text) in ROWS.items():
+
+        def run_it(args: argparse.Namespace, module: str = module) -> dict[str, Any]:
+            return run_row.run(importlib.import_module(module).ROW, args)
+
+        command(name, text, context.configure, run_it)
+    command("all", "every row, one after the other", lambda child: everything.configure(child, ROWS), everything.run)
+    command("peer", "one contestant of a row alone", lambda child: peer.configure(child, ROWS), peer.run)
     args = parser.parse_args(argv)
     result: dict[str, Any]
     try:
-        result = importlib.import_module(BENCHMARKS[args.name][0]).run(args)
+        result = args.run(args)
     except KeyboardInterrupt:
         result = {"ok": False, "error": "interrupted"}
     except Exception as error:  # a benchmark's reader wants the JSON line whatever happened

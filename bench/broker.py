@@ -8,10 +8,8 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
-import fcntl
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,6 +23,8 @@ from typing import Any, Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from bench import maven
+
 ROOT = Path(__file__).resolve().parent.parent
 JARS = Path(os.environ.get("PROCESSOR_KAFKA_JARS", ROOT / ".kafka" / "jars"))
 START_S = 60.0
@@ -36,22 +36,10 @@ class BrokerError(RuntimeError):
 
 def fetch_jars() -> Path:
     """The folder with the broker's jars; downloads them by Maven when it is not there. Safe when several processes ask at once."""
-    done = JARS / ".complete"
-    if done.exists():
-        return JARS
-    if shutil.which("mvn") is None or shutil.which("java") is None:
-        raise BrokerError("Java 17 and Maven (java, mvn) are needed to fetch and run a Kafka broker; or set KAFKA_BOOTSTRAP")
-    JARS.mkdir(parents=True, exist_ok=True)
-    with (JARS / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            command = ["mvn", "-q", "-B", "-f", str(ROOT / "bench" / "kafka" / "pom.xml"),
-                       "dependency:copy-dependencies", f"-DoutputDirectory={JARS}"]
-            result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-            if result.returncode:
-                raise BrokerError(f"Maven could not fetch the broker's jars:\n{(result.stdout + result.stderr)[-2000:]}")
-            done.touch()
-    return JARS
+    try:
+        return maven.jars(ROOT / "bench" / "kafka" / "pom.xml", JARS)
+    except maven.MavenError as error:
+        raise BrokerError(f"{error}; a Kafka broker needs them: or set KAFKA_BOOTSTRAP to one that runs") from None
 
 
 def unused_port() -> int:
