@@ -21,6 +21,7 @@ BENCHMARKS = {
 ROWS = {
     "ring": ("bench.rows.ring", "8-byte events, one producer, one consumer, against LMAX Disruptor 4"),
     "kafka": ("bench.rows.kafka", "64-byte events made durable in Kafka, against a bare C producer of the same blocks"),
+    "service": ("bench.rows.service", "64-byte events through a socket and Kafka, every one answered, against stream processors"),
 }
 
 

@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -52,6 +52,7 @@ class Context:
         self._broker_log = broker_log
         self._bootstrap: str | None = None
         self._stack = contextlib.ExitStack()
+        self._made: dict[str, str] = {}
         self.broker_filesystem: str | None = None
 
     @classmethod
@@ -110,6 +111,16 @@ class Context:
                 producer.poll(0)
             if producer.flush(60):
                 raise RuntimeError("the broker did not take its warm-up within 60 s: is the disk full or busy?")
+
+    def once(self, name: str, make: Callable[[], str]) -> str:
+        """What `make` gives, made the first time that this name is asked for in the run."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
+    def kept_topic(self, **settings: str) -> str:
+        """A topic as below, kept until the end of the run: for input that several contestants read."""
+        return self._stack.enter_context(self.topic(**settings))
 
     @contextlib.contextmanager
     def topic(self, name: str | None = None, **settings: str) -> Iterator[str]:

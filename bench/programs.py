@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,27 +141,38 @@ def outcome(
 
 
 @contextlib.contextmanager
-def child(command: Sequence[str], *, cwd: Path | None = None, environment: dict[str, str] | None = None) -> Any:
-    """A started program in a process group of its own, killed with all its children at the end of the `with`."""
-    process = subprocess.Popen(
-        list(command),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, **(environment or {})},
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None and not pipe.closed:
-                pipe.close()
+def child(
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    environment: dict[str, str] | None = None,
+    output: Path | None = None,
+) -> Iterator[subprocess.Popen[str]]:
+    """A started program in a process group of its own, killed with all its children at the end of the `with`.
+
+    What it says goes to pipes, or to the file `output`.
+    """
+    with contextlib.ExitStack() as stack:
+        where = subprocess.PIPE if output is None else stack.enter_context(output.open("w"))
+        process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=where,
+            stderr=where,
+            text=True,
+            cwd=cwd,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
 
 def command_name(command: Sequence[str]) -> str:

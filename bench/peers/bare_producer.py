@@ -11,9 +11,9 @@ from bench import payments, programs
 from bench.broker import BrokerError, fetch_jars
 from bench.context import Context
 from bench.machine import java_version
-from bench.suite import Contestant, Measurement, Unavailable, Work, WrongResult
+from bench.suite import Contestant, Measurement, Unavailable, Work
 
-BLOCK_EVENTS, IN_FLIGHT = 4096, 16
+BLOCK_EVENTS, IN_FLIGHT, WARM_UP_RECORDS = 4096, 16, 256
 SENT = re.compile(r"(\d+) records sent, ([0-9.]+) records/sec")
 
 
@@ -49,7 +49,7 @@ class BareProducer(Contestant):
     def run(self, work: Work) -> Measurement:
         events = work.parameters["events"]
         with self.context.topic() as topic:
-            command = [*self._command, self.context.bootstrap(), topic, str(events), str(BLOCK_EVENTS), str(IN_FLIGHT)]
+            command = [*self._command, self.context.bootstrap(), topic, str(events), str(BLOCK_EVENTS), str(IN_FLIGHT), str(WARM_UP_RECORDS)]
             seconds = programs.outcome(command)["seconds"]
             return Measurement({"events": events / seconds}, result_in(topic, self.context))
 
@@ -108,10 +108,8 @@ class ProducerPerformance(Contestant):
                 said = (done.stdout + done.stderr)[-1500:]
                 raise programs.ProgramFailed(f"ProducerPerformance, exit code {done.returncode}: {said}")
             records = events_in(topic, self.context, apply=False)["records"]
-        if records != events:
-            raise WrongResult(f"{self.name}: expected {events} records in the topic, found {records}")
-        # Its records hold what it likes: only their number can be right or wrong, and was.
-        return Measurement({"events": steady_rate(done.stdout)}, work.expected)
+        # Its records hold what it likes: their number is all that can be checked.
+        return Measurement({"events": steady_rate(done.stdout)}, f"{records} records", f"{events} records")
 
 
 def steady_rate(said: str) -> float:
