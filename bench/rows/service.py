@@ -13,6 +13,7 @@ from bench import payments
 from bench.context import Context
 from bench.peers.kafka_streams import KafkaStreams
 from bench.peers.loop import Loop
+from bench.peers.python_processors import processors
 from bench.service_process import ServiceProcess
 from bench.suite import Contestant, Figure, Goal, Measurement, Row, Work
 from processor.client import Client
@@ -68,6 +69,6 @@ class Service(Contestant):
 
 ROW = Row(
     "service", "64-byte events through a socket and Kafka, every one answered, against stream processors", works,
-    lambda context: [Service(), Loop(), *STREAMS],
+    lambda context: [Service(), Loop(), *STREAMS, *processors()],
     goals=[*(Goal("service", one.name, least=10) for one in STREAMS), Goal("service", Loop.name, least=7)],
 )
