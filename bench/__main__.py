@@ -22,6 +22,8 @@ ROWS = {
     "ring": ("bench.rows.ring", "8-byte events, one producer, one consumer, against LMAX Disruptor 4"),
     "kafka": ("bench.rows.kafka", "64-byte events made durable in Kafka, against a bare C producer of the same blocks"),
     "service": ("bench.rows.service", "64-byte events through a socket and Kafka, every one answered, against stream processors"),
+    "memory": ("bench.rows.memory", "events through a socket with a memory journal, against Aeron Cluster without sync"),
+    "embedded": ("bench.rows.embedded", "events through a socket with an embedded journal, against Aeron Cluster with sync"),
 }
 
 
