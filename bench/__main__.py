@@ -15,6 +15,7 @@ from bench import context, everything, peer, run_row
 BENCHMARKS = {
     "crash": ("bench.crash", "kill -9 at random moments while a workload runs; nothing lost, nothing doubled"),
     "matching": ("bench.matching", "the published order flow through the exchange, alone or as a whole service"),
+    "table": ("bench.table", "the saved results as a Markdown table and an SVG picture"),
 }
 
 # The rows of the table of comparisons, in its order: a module declares ROW.
