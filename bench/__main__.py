@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ ROWS = {
     "service": ("bench.rows.service", "64-byte events through a socket and Kafka, every one answered, against stream processors"),
     "memory": ("bench.rows.memory", "events through a socket with a memory journal, against Aeron Cluster without sync"),
     "embedded": ("bench.rows.embedded", "events through a socket with an embedded journal, against Aeron Cluster with sync"),
+    "brokers": ("bench.rows.brokers", "durable events/s against message brokers with confirmed persistent messages"),
 }
 
 
@@ -66,4 +68,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Asked to end, it ends what it has started, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

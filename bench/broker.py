@@ -24,6 +24,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from bench import maven
+from bench.watchdog import Watchdog
 
 ROOT = Path(__file__).resolve().parent.parent
 JARS = Path(os.environ.get("PROCESSOR_KAFKA_JARS", ROOT / ".kafka" / "jars"))
@@ -67,7 +68,7 @@ class Broker:
         self._settings = settings or {}
         self._output = self.directory / "broker.out"
         self.process: subprocess.Popen[bytes] | None = None
-        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._watchdog: Watchdog | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -132,17 +133,12 @@ class Broker:
             raise BrokerError(f"{main} failed:\n{(result.stdout + result.stderr)[-2000:]}")
 
     def _watch(self, pid: int) -> None:
-        """Nothing is left running when we are killed: a shell waits for our end of a pipe to close, then kills the broker."""
         self._unwatch()
-        self._watchdog = subprocess.Popen(
-            ["/bin/sh", "-c", f"read line; kill -9 {pid} 2>/dev/null"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-        )
+        self._watchdog = Watchdog(pid)
 
     def _unwatch(self) -> None:
         if self._watchdog is not None:
-            self._watchdog.kill()
-            self._watchdog.communicate()
+            self._watchdog.stop()
             self._watchdog = None
 
     def _wait_until_it_answers(self) -> None:

@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 
@@ -59,15 +59,15 @@ def jars(pom: Path, directory: Path) -> Path:
     return made_of(directory, [pom], fetch)
 
 
-def classes(sources: Path, jars_directory: Path, directory: Path) -> Path:
-    """`directory` with the compiled classes of every .java file below `sources`. Raises MavenError."""
-    files = sorted(sources.rglob("*.java"))
+def classes(sources: Sequence[Path], jars_directory: Path, directory: Path) -> Path:
+    """`directory` with the compiled classes of every .java file below these folders. Raises MavenError."""
+    files = sorted(file for folder in sources for file in folder.rglob("*.java"))
 
     def compile_() -> None:
         need("javac")
         _run(["javac", "-nowarn", "-d", str(directory), "-cp", f"{jars_directory}/*", *map(str, files)], "javac failed")
 
-    return made_of(directory, [sources / "pom.xml", *files], compile_)
+    return made_of(directory, [*files, *sorted(jars_directory.glob(".complete"))], compile_)
 
 
 def _run(command: list[str], failure: str) -> None:

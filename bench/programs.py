@@ -8,8 +8,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import confluent_kafka
 
 from bench import maven
 from bench.suite import Unavailable
+from bench.watchdog import Watchdog
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "bench" / "peers"
@@ -34,7 +37,7 @@ def java(name: str, *options: str) -> list[str]:
     sources, cache = PEERS / "java" / name, CACHE / "java" / name
     try:
         jars = maven.jars(sources / "pom.xml", cache / "jars")
-        classes = maven.classes(sources, jars, cache / "classes")
+        classes = maven.classes([sources, PEERS / "java" / "shared"], jars, cache / "classes")
     except maven.MavenError as error:
         raise Unavailable(str(error)) from error
     return ["java", *options, "-cp", f"{classes}:{jars}/*"]
@@ -148,7 +151,7 @@ def child(
     environment: dict[str, str] | None = None,
     output: Path | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    """A started program in a process group of its own, killed with all its children at the end of the `with`.
+    """A started program in a process group of its own, killed with all its children at the end of the `with`, or of ours.
 
     What it says goes to pipes, or to the file `output`.
     """
@@ -164,15 +167,30 @@ def child(
             env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
+        watchdog = Watchdog(process.pid, group=True)
         try:
             yield process
         finally:
+            watchdog.stop()
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
+
+
+def await_listening(port: int, process: subprocess.Popen[str], said: Path, timeout_s: float = 60.0) -> None:
+    """Waits until somebody listens on this port of 127.0.0.1; raises ProgramFailed with what the program has said."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise ProgramFailed(f"nobody listens on {port}:\n{said.read_text(errors='replace')[-2000:]}") from None
+            time.sleep(0.05)
 
 
 def command_name(command: Sequence[str]) -> str:
