@@ -11,7 +11,7 @@ class Watchdog:
     def __init__(self, pid: int, *, group: bool = False) -> None:
         target = f"-{pid}" if group else str(pid)
         self._shell = subprocess.Popen(
-            ["/bin/sh", "-c", f"read line; kill -9 -- {target} 2>/dev/null"],
+            ["/bin/sh", "-c", f"read line; kill -9 {target} 2>/dev/null"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -50,9 +50,12 @@ class Streaming(Contestant):
         """The command that reads topic `source` from its first record and answers into `target`; `directory` is its own."""
         raise NotImplementedError
 
-    def decode(self, values: Sequence[bytes]) -> payments.Array:
-        """Its outputs as an array of dtype payments.OUTPUT."""
-        return np.frombuffer(b"".join(values), payments.OUTPUT)
+    def results(self, outputs: Sequence[bytes], events: int) -> tuple[str, str]:
+        """(what these outputs come to, what they must come to)."""
+        found = payments.Outputs()
+        decoded = np.frombuffer(b"".join(outputs), payments.OUTPUT)
+        found.add(decoded["account"], decoded["balance"])
+        return found.result(), payments.expected(events)
 
     def set_up(self, context: Context) -> None:
         super().set_up(context)
@@ -72,12 +75,9 @@ class Streaming(Contestant):
                     outputs, stamps = read_outputs(self.context, target, events, process)
                 except programs.ProgramFailed as error:
                     raise programs.ProgramFailed(f"{self.name}: {error}\n{said.read_text(errors='replace')[-2000:]}") from None
-        found = payments.Outputs()
-        decoded = self.decode(outputs)
-        found.add(decoded["account"], decoded["balance"])
         first = int(events * self.warm_up)
         seconds = max(1, stamps[-1] - stamps[first]) / 1000
-        return Measurement({"events": (events - 1 - first) / seconds}, found.result(), payments.expected(events))
+        return Measurement({"events": (events - 1 - first) / seconds}, *self.results(outputs, events))
 
 
 def read_outputs(context: Context, topic: str, events: int, process: Any) -> tuple[list[bytes], list[int]]:

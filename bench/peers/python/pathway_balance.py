@@ -1,24 +1,27 @@
 """A running balance for each account by Pathway: pathway_balance.py BOOTSTRAP IN OUT.
 
 Its own aggregation (groupby, reduce) answers once for each batch and account, not once for each event; so the balances are kept by a
-function that it calls for each row.
+function that it calls for each row, in an order of its own within a batch. Its writer merges equal rows. So an output tells which event
+it answers and as the how manyth it was applied: account u32, pad u32, balance i64, sequence u64, turn u64.
 """
 
+import itertools
 import struct
 import sys
 
 import pathway as pw
 
 bootstrap, source, target = sys.argv[1:4]
-unpack, pack = struct.Struct("<I4xq").unpack_from, struct.Struct("<I4xq").pack
+unpack, pack = struct.Struct("<Q24xI4xq").unpack_from, struct.Struct("<I4xqQQ").pack
 balances = [0] * 10_000
+turns = itertools.count()
 
 
 @pw.udf(deterministic=True)
 def pay(event: bytes) -> bytes:
-    account, amount = unpack(event, 32)
+    sequence, account, amount = unpack(event)
     balances[account] += amount
-    return pack(account, balances[account])
+    return pack(account, balances[account], sequence, next(turns))
 
 
 records = pw.io.kafka.read(
