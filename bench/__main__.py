@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import json
 import signal
@@ -19,14 +20,14 @@ BENCHMARKS = {
     "table": ("bench.table", "the saved results as a Markdown table and an SVG picture"),
 }
 
-# The rows of the table of comparisons, in its order: a module declares ROW.
+# The rows of the table of comparisons, in its order: each module declares ROW.
 ROWS = {
-    "ring": ("bench.rows.ring", "8-byte events, one producer, one consumer, against LMAX Disruptor 4"),
-    "kafka": ("bench.rows.kafka", "64-byte events made durable in Kafka, against a bare C producer of the same blocks"),
-    "service": ("bench.rows.service", "64-byte events through a socket and Kafka, every one answered, against stream processors"),
-    "memory": ("bench.rows.memory", "events through a socket with a memory journal, against Aeron Cluster without sync"),
-    "embedded": ("bench.rows.embedded", "events through a socket with an embedded journal, against Aeron Cluster with sync"),
-    "brokers": ("bench.rows.brokers", "durable events/s against message brokers with confirmed persistent messages"),
+    "ring": "bench.rows.ring",
+    "kafka": "bench.rows.kafka",
+    "service": "bench.rows.service",
+    "memory": "bench.rows.memory",
+    "embedded": "bench.rows.embedded",
+    "brokers": "bench.rows.brokers",
 }
 
 
@@ -47,14 +48,11 @@ def main(argv: list[str] | None = None) -> int:
     for name, (module, text) in BENCHMARKS.items():
         found = importlib.import_module(module)
         command(name, text, found.configure, found.run)
-    for name, (module, text) in ROWS.items():
-
-        def run_it(args: argparse.Namespace, module: str = module) -> dict[str, Any]:
-            return run_row.run(importlib.import_module(module).ROW, args)
-
-        command(name, text, context.configure, run_it)
-    command("all", "every row, one after the other", lambda child: everything.configure(child, ROWS), everything.run)
-    command("peer", "one contestant of a row alone", lambda child: peer.configure(child, ROWS), peer.run)
+    rows = {name: importlib.import_module(module).ROW for name, module in ROWS.items()}
+    for name, row in rows.items():
+        command(name, row.text, context.configure, functools.partial(run_row.run, row))
+    command("all", "every row, one after the other", lambda child: everything.configure(child, rows), everything.run)
+    command("peer", "one contestant of a row alone", lambda child: peer.configure(child, rows), peer.run)
     args = parser.parse_args(argv)
     result: dict[str, Any]
     try:

@@ -36,7 +36,7 @@ class BrokerError(RuntimeError):
 
 
 def fetch_jars() -> Path:
-    """The folder with the broker's jars; downloads them by Maven when it is not there. Safe when several processes ask at once."""
+    """The folder with the broker's jars; fetched by Maven when it is not there. Several processes may ask at once."""
     try:
         return maven.jars(ROOT / "bench" / "kafka" / "pom.xml", JARS)
     except maven.MavenError as error:
@@ -53,11 +53,15 @@ def unused_port() -> int:
 class Broker:
     """One broker process. `directory` holds configuration and log; a temporary one is removed at the end.
 
-    `port` 0 picks a free one, kept over restarts. `log_directory` puts the records somewhere else, for example on a tmpfs.
+    `port` 0 picks a free one, kept over restarts. `log_directory` puts the records elsewhere, say on a tmpfs.
     """
 
     def __init__(
-        self, directory: Path | str | None = None, *, port: int = 0, log_directory: Path | str | None = None,
+        self,
+        directory: Path | str | None = None,
+        *,
+        port: int = 0,
+        log_directory: Path | str | None = None,
         settings: dict[str, str] | None = None,
     ) -> None:
         self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="broker-")
@@ -86,7 +90,8 @@ class Broker:
             self._run_tool(jars, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties))
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(
-                self._command(jars, "kafka.Kafka", str(properties)), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                self._command(jars, "kafka.Kafka", str(properties)),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True,
             )
         self._watch(self.process.pid)

@@ -1,4 +1,4 @@
-"""What the contestants of one run share: the options, a scratch folder, and a broker that is started when first asked for."""
+"""What the contestants of one run share: options, a scratch folder, and a broker that is started when asked for."""
 
 from __future__ import annotations
 

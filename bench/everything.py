@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench import context
+from bench.suite import Row
 
 
-def configure(parser: argparse.ArgumentParser, rows: Mapping[str, tuple[str, str]]) -> None:
+def configure(parser: argparse.ArgumentParser, rows: Mapping[str, Row]) -> None:
     context.configure(parser)
     parser.add_argument(
         "--rows", nargs="+", metavar="NAME", choices=sorted(rows), default=list(rows), help="only these"

@@ -1,4 +1,4 @@
-"""Jars by Maven from a pom.xml, and Java programs compiled against them; kept in a folder, made again when their sources change."""
+"""Jars by Maven, and Java programs compiled against them; kept in folders, made again when their sources change."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def made_of(directory: Path, sources: Iterable[Path], make: Callable[[], None]) -> Path:
-    """`directory`, filled by `make` unless it was made of the same bytes before. Safe when several processes ask at once."""
+    """`directory`, filled by `make` unless it was made of the same bytes before. Several processes may ask at once."""
     mark = directory / ".complete"
     digest = hashlib.blake2b(b"".join(source.read_bytes() for source in sources), digest_size=16).hexdigest()
     if mark.exists() and mark.read_text() == digest:

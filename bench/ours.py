@@ -21,7 +21,7 @@ FRAME = np.dtype([("head", REPLY), ("output", payments.OUTPUT)])
 
 
 class Service(Contestant):
-    """`journal` is memory, embedded or kafka. The client keeps a window of requests in flight, or asks one by one (lone)."""
+    """`journal` is memory, embedded or kafka. Its client keeps a window of requests in flight, or asks one by one."""
 
     name = "processor"
     kind = "ours"
@@ -36,7 +36,7 @@ class Service(Contestant):
             context.bootstrap()
 
     def configuration(self) -> str:
-        return f"{self.application}, {self._journal} journal, wait strategy block, the service's window, no snapshot while it runs"
+        return f"{self.application}, {self._journal} journal, wait strategy block, full window, no snapshots on the way"
 
     def run(self, work: Work) -> Measurement:
         events, lone, warm_up = (work.parameters[name] for name in ("events", "lone", "warm_up"))

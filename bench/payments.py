@@ -1,12 +1,13 @@
-"""The input of all comparisons, payments (account of 10,000, amount), and what must come of them: one balance output for each.
+"""The input of all comparisons, payments (account of 10,000, amount), and what must come of them: one balance output
+for each.
 
 Payment k (from 0) is a function of k alone, so that every language makes the same ones without a file:
 
     x = k + 1;  x = (x ^ x >> 30) * BF58476D1CE4E5B9;  x = (x ^ x >> 27) * 94D049BB133111EB;  x ^= x >> 31      (u64)
     account = (x >> 8 & FFFFFFFF) % 10000;  amount = (x >> 40 & 1023) - 256
 
-A result is the outputs' number, the sum of the balances in them, and a checksum of which account had which balance in the end (all
-modulo 2^64): an event lost, doubled or applied in another order of its account changes one of them.
+A result is the outputs' number, the sum of the balances in them, and a checksum of which account had which balance
+in the end (all modulo 2^64): an event lost, doubled or applied in another order of its account changes one of them.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def payments(count: int, first: int = 0) -> Array:
 
 
 def slots(count: int, first: int = 0) -> Array:
-    """The same as whole events of 64 bytes: shape (count,), dtype SLOT; sequence and request from first + 1, session and type 1."""
+    """The same as whole events of 64 bytes: shape (count,), dtype SLOT; sequence and request from first + 1."""
     made, events = np.zeros(count, SLOT), payments(count, first)
     made["sequence"] = made["request"] = np.arange(first + 1, first + count + 1)
     made["session"] = made["type"] = 1

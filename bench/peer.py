@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
 from bench import context
 from bench.run_row import run as run_row
+from bench.suite import Row
 
 
-def configure(parser: argparse.ArgumentParser, rows: Mapping[str, tuple[str, str]]) -> None:
+def configure(parser: argparse.ArgumentParser, rows: Mapping[str, Row]) -> None:
     parser.add_argument("row", choices=sorted(rows), help="the row that it takes part in")
     parser.add_argument("name", help="a part of the contestant's name, for example Disruptor")
     parser.set_defaults(rows=rows)
@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser, rows: Mapping[str, tuple[str, str
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """The row's result with the contestants whose names contain NAME. Raises ValueError when there is none."""
-    row = importlib.import_module(arguments.rows[arguments.row][0]).ROW
+    row = arguments.rows[arguments.row]
     arguments.pairs = arguments.pairs or 1
     with context.Context.of(arguments) as probe:
         names = [one.name for one in row.contestants(probe)]

@@ -1,4 +1,4 @@
-"""Ratios as horizontal bars on a logarithmic scale: an SVG that needs nothing but a browser, readable on white and on black."""
+"""Ratios as horizontal bars on a logarithmic scale: an SVG, readable on white and on black."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ AHEAD, BEHIND, TEXT, LINE = "#2f855a", "#c05621", "#718096", "#a0aec0"
 
 
 def picture(bars: Sequence[tuple[str, float, bool]]) -> str:
-    """(label, how many times better, whether it is better) as an SVG; the bar begins at 1, to the right ours is ahead."""
+    """(label, how many times better, whether it is better) as an SVG; right of 1 ours is ahead."""
     decades = max(1, math.ceil(max((abs(math.log10(times)) for _, times, _ in bars), default=1)))
     low = -1 if any(times < 1 for _, times, _ in bars) else 0
     high = decades if any(times > 1 for _, times, _ in bars) else 1
@@ -20,12 +20,16 @@ def picture(bars: Sequence[tuple[str, float, bool]]) -> str:
     one = LABEL + MARGIN - low * unit
     height = MARGIN * 3 + len(bars) * (BAR + GAP)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+        'font-family="sans-serif" font-size="12">',
         "<title>How many times better than each peer (logarithmic)</title>",
     ]
     for decade in range(low, high + 1):
         x = one + decade * unit
-        parts.append(f'<line x1="{x:.1f}" y1="{MARGIN * 1.5:.1f}" x2="{x:.1f}" y2="{height - MARGIN}" stroke="{LINE}" stroke-width="0.5"/>')
+        parts.append(
+            f'<line x1="{x:.1f}" y1="{MARGIN * 1.5:.1f}" x2="{x:.1f}" y2="{height - MARGIN}" '
+            f'stroke="{LINE}" stroke-width="0.5"/>'
+        )
         parts.append(f'<text x="{x:.1f}" y="{MARGIN}" text-anchor="middle" fill="{TEXT}">{10.0**decade:g} x</text>')
     for row, (label, times, ahead) in enumerate(bars):
         y = MARGIN * 2 + row * (BAR + GAP)

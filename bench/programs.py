@@ -1,4 +1,4 @@
-"""Programs of other languages that take part: compiled or installed into the cache folder, run as a child, heard by one JSON line."""
+"""Programs of other languages that take part: made in the cache folder, run as a child, heard by one JSON line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ProgramFailed(RuntimeError):
 
 
 def java(name: str, *options: str) -> list[str]:
-    """The command (without main class and arguments) of the Java programs in bench/peers/java/NAME. Raises Unavailable."""
+    """The command, without main class and arguments, of the programs in bench/peers/java/NAME. Raises Unavailable."""
     sources, cache = PEERS / "java" / name, CACHE / "java" / name
     try:
         jars = maven.jars(sources / "pom.xml", cache / "jars")
@@ -108,7 +108,7 @@ def c(name: str) -> list[str]:
 
 
 def librdkafka() -> str:
-    """The file of the library that confluent-kafka has loaded into this process. Raises Unavailable when it has none of its own."""
+    """The file of the library that confluent-kafka has loaded. Raises Unavailable when it has none of its own."""
     assert confluent_kafka.libversion()
     for line in Path("/proc/self/maps").read_text().splitlines():
         if "/librdkafka" in line:
@@ -123,7 +123,7 @@ def outcome(
     cwd: Path | None = None,
     environment: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Runs a program to its end; the JSON object in the last line of its stdout. Raises ProgramFailed; nothing of it is left running."""
+    """Runs a program to its end; the JSON object in the last line of its stdout. Raises ProgramFailed."""
     with child(command, cwd=cwd, environment=environment) as process:
         try:
             out, said = process.communicate(timeout=timeout_s)
@@ -151,7 +151,8 @@ def child(
     environment: dict[str, str] | None = None,
     output: Path | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    """A started program in a process group of its own, killed with all its children at the end of the `with`, or of ours.
+    """A started program in a process group of its own, killed with all its children at the end of the `with`, or of
+    ours.
 
     What it says goes to pipes, or to the file `output`.
     """

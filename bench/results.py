@@ -11,7 +11,7 @@ Results = dict[str, dict[str, Any]]
 
 
 def load(path: Path) -> Results:
-    """The saved results by row; none when there is no such file. Raises ValueError for a file that holds something else."""
+    """The saved results by row; none when there is no such file. Raises ValueError for any other file."""
     if not path.exists():
         return {}
     try:

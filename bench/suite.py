@@ -1,6 +1,8 @@
-"""The frame of all comparisons: contestants do the same work in turns, every result is checked, and ratios are taken within one run.
+"""The frame of all comparisons: contestants do the same work in turns, every result is checked, and ratios are taken
+within one run.
 
-A row is a file of bench/rows/ that declares what is done (works), what is measured (figures), and who does it (contestants).
+A row is a file of bench/rows/ that declares what is done (works), what is measured (figures), and who does it
+(contestants).
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ class Work:
 class Measurement:
     """One run: a value for each figure, and the result that the contestant came to.
 
-    `expected`: the right result, when this contestant's work is another amount of the same (a slow one gets less of it).
+    `expected`: the right result, when this contestant's work is another amount of the same (a slow one gets less of
+    it).
     """
 
     values: Mapping[str, float]

@@ -15,7 +15,9 @@ BEGIN, END = "<!-- figures: begin (python -m bench table --into README.md) -->",
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="the file of results (default %(default)s)")
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, metavar="FILE", help="the file of results (default %(default)s)"
+    )
     parser.add_argument("--into", type=Path, metavar="FILE.md", help="put the table between this file's two marks")
     parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw the ratios there")
 
@@ -86,8 +88,8 @@ def _note(result: dict[str, Any]) -> str:
     log = f", broker log on {result['broker_log']}" if result["broker_log"] else ""
     quick = "; small runs, their figures are no more than a sign of life" if result["quick"] else ""
     return (
-        f"`python -m bench {result['row']} --peers`: {result['date']}, {at['cpu']}, {at['cores']} cores, {at['memory_gib']} GiB, "
-        f"Linux {at['kernel']}{log}; medians{quick}.  "
+        f"`python -m bench {result['row']} --peers`: {result['date']}, {at['cpu']}, {at['cores']} cores, "
+        f"{at['memory_gib']} GiB, Linux {at['kernel']}{log}; medians{quick}.  "
     )
 
 

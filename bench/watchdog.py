@@ -1,4 +1,4 @@
-"""Nothing is left running when we are killed: a shell waits for our end of a pipe to close, then kills what it watches."""
+"""Nothing is left running when we are killed: a shell waits until our end of a pipe closes, then kills."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 
 
 class Watchdog:
-    """Kills process `pid`, or with `group` its whole process group, when this process ends without having called `stop`."""
+    """Kills process `pid`, or with `group` its process group, when this process ends without calling `stop`."""
 
     def __init__(self, pid: int, *, group: bool = False) -> None:
         target = f"-{pid}" if group else str(pid)

@@ -1,4 +1,4 @@
-"""The loops that the ring is measured with pass every value once, whatever the strategy, and the ring's end is no end to them."""
+"""The loops that the ring is measured with pass every value once, whatever the strategy and the size of claims."""
 
 import threading
 

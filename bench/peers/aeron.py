@@ -1,4 +1,4 @@
-"""Aeron Cluster, one node: every event is written to its archive (the Raft log) before the service gets it, as ours to its journal."""
+"""Aeron Cluster, one node: every event is in its archive (the Raft log) before the service gets it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPENS = ("--add-opens", "java.base/sun.nio.ch=ALL-UNNAMED", "--add-opens", "java
 
 
 class Aeron(Contestant):
-    """`channel` is how its client comes: udp or ipc. `sync` is Aeron's file sync level: 0 none, 1 data before it counts."""
+    """`channel` is how its client comes: udp or ipc. `sync` is Aeron's file sync level: 0 none, 1 the data."""
 
     def __init__(self, channel: str, sync: int) -> None:
         self._channel, self._sync = channel, sync
@@ -34,8 +34,8 @@ class Aeron(Contestant):
 
     def configuration(self) -> str:
         return (
-            f"one node, {self._channel} ingress and egress, fileSyncLevel={self._sync}, ThreadingMode.SHARED, yielding idle strategies, "
-            f"bounds checks off, shared memory on /dev/shm, at most {WINDOW} unanswered"
+            f"one node, {self._channel} ingress and egress, fileSyncLevel={self._sync}, ThreadingMode.SHARED, "
+            f"yielding idle strategies, bounds checks off, shared memory on /dev/shm, at most {WINDOW} unanswered"
         )
 
     def versions(self) -> dict[str, str]:
@@ -47,7 +47,16 @@ class Aeron(Contestant):
             port = unused_ports(PORTS)
             with self.node(directory, options, port):
                 found = programs.outcome(
-                    [*self._with(options), "bench.Client", str(port), self._channel, str(warm_up), str(events), str(WINDOW), str(lone)]
+                    [
+                        *self._with(options),
+                        "bench.Client",
+                        str(port),
+                        self._channel,
+                        str(warm_up),
+                        str(events),
+                        str(WINDOW),
+                        str(lone),
+                    ]
                 )
         values = {"p50": found["p50"], "p99": found["p99"]} if lone else {"events": events / found["seconds"]}
         result = payments.result_text(found["count"], found["sum"], found["checksum"])

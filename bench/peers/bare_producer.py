@@ -1,4 +1,4 @@
-"""The limits of what a Kafka client can make durable: a bare C producer of the same blocks, and Kafka's own ProducerPerformance."""
+"""What a Kafka client can make durable: a bare C producer of the same blocks, and Kafka's own tool."""
 
 from __future__ import annotations
 
@@ -44,18 +44,28 @@ class BareProducer(Contestant):
         context.bootstrap()
 
     def configuration(self) -> str:
-        return f"idempotent, gapless, acks=all, linger 0, blocks of {BLOCK_EVENTS} events, at most {IN_FLIGHT} in flight, no copy"
+        return (
+            f"idempotent, gapless, acks=all, linger 0, blocks of {BLOCK_EVENTS} events, {IN_FLIGHT} in flight, no copy"
+        )
 
     def run(self, work: Work) -> Measurement:
         events = work.parameters["events"]
         with self.context.topic() as topic:
-            command = [*self._command, self.context.bootstrap(), topic, str(events), str(BLOCK_EVENTS), str(IN_FLIGHT), str(WARM_UP_RECORDS)]
+            command = [
+                *self._command,
+                self.context.bootstrap(),
+                topic,
+                str(events),
+                str(BLOCK_EVENTS),
+                str(IN_FLIGHT),
+                str(WARM_UP_RECORDS),
+            ]
             seconds = programs.outcome(command)["seconds"]
             return Measurement({"events": events / seconds}, result_in(topic, self.context))
 
 
 class ProducerPerformance(Contestant):
-    """Kafka's own tool, one record an event, at the best of the settings that were tried (batch 64 KiB to 1 MiB, linger 0 to 50 ms)."""
+    """Kafka's own tool, one record an event, with large batches and a linger that fills them."""
 
     name = "ProducerPerformance"
     SETTINGS = (
@@ -113,7 +123,7 @@ class ProducerPerformance(Contestant):
 
 
 def steady_rate(said: str) -> float:
-    """Records/s of what ProducerPerformance says, without its first five seconds when it ran longer: its JVM is warm then."""
+    """Records/s of what ProducerPerformance says, without the first five seconds if it ran longer: then it is warm."""
     found = [(int(records), float(rate)) for records, rate in SENT.findall(said)]
     total, rate = found[-1]
     first, first_rate = found[0]

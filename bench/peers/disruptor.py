@@ -1,4 +1,4 @@
-"""LMAX Disruptor 4, as in its own performance tests: sequencer for one producer, one batch event processor, objects with a long."""
+"""LMAX Disruptor 4, as in its own performance tests: one producer, one batch event processor, objects with a long."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Disruptor(Contestant):
 
     def configuration(self) -> str:
         return (
-            f"single producer, BatchEventProcessor, BusySpinWaitStrategy or YieldingWaitStrategy, {WARM_UP_ROUNDS} warm-up rounds "
-            "of the same size in the same JVM"
+            "single producer, BatchEventProcessor, BusySpinWaitStrategy or YieldingWaitStrategy, "
+            f"{WARM_UP_ROUNDS} warm-up rounds of the same size in the same JVM"
         )
 
     def versions(self) -> dict[str, str]:

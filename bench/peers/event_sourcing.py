@@ -29,7 +29,7 @@ class EventSourcing(Contestant):
         return not work.parameters.get("lone")
 
     def configuration(self) -> str:
-        return "one aggregate an account, each payment saved by itself, aggregates cached, SQLite's defaults of the library (WAL)"
+        return "one aggregate an account, each payment saved by itself, aggregates cached, the library's SQLite (WAL)"
 
     def versions(self) -> dict[str, str]:
         return programs.pinned("eventsourcing")

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.suite import Contestant, Measurement, Work
 
-BLOCK_BYTES = 128      # a block's header and one event
+BLOCK_BYTES = 128  # a block's header and one event
 
 
 class Fdatasync(Contestant):
@@ -18,7 +18,7 @@ class Fdatasync(Contestant):
     kind = "limit"
 
     def configuration(self) -> str:
-        return f"pwrite of {BLOCK_BYTES} bytes and fdatasync, one behind the other, in a file that is allocated and written before"
+        return f"pwrite of {BLOCK_BYTES} bytes and fdatasync, one behind the other, in a file written before"
 
     def takes(self, work: Work) -> bool:
         return bool(work.parameters["lone"])

@@ -24,8 +24,8 @@ class KafkaStreams(Streaming):
 
     def configuration(self) -> str:
         return (
-            f"processing.guarantee={self._guarantee}, one thread, in-memory store with caching and changelog, acks=all, "
-            "batch.size=262144, linger.ms=10, max.poll.records=10000"
+            f"processing.guarantee={self._guarantee}, one thread, in-memory store with caching and changelog, "
+            "acks=all, batch.size=262144, linger.ms=10, max.poll.records=10000"
         )
 
     def versions(self) -> dict[str, str]:

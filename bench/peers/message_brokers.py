@@ -1,4 +1,5 @@
-"""Message brokers, as the article on LMAX compares them: durable messages of 64 bytes, confirmed by the broker, at most WINDOW waiting.
+"""Message brokers, as the article on LMAX compares them: durable messages of 64 bytes, confirmed by the broker, at
+most WINDOW waiting.
 
 After the clock has stopped the queue is drained, and the payments that were kept must come to the right result.
 """
@@ -23,7 +24,7 @@ WINDOW = 1_000
 
 
 class MessageBroker(Contestant):
-    """A Java program that fills a queue and drains it; subclasses say which one. `share`: how many of the work's events it gets."""
+    """A Java program that fills a queue and drains it; `share` of the work's events is what it gets."""
 
     program = ""
     main = ""
@@ -79,16 +80,25 @@ class RabbitMq(MessageBroker):
         super().set_up(context)
 
     def versions(self) -> dict[str, str]:
-        said = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", "rabbitmq-server"], capture_output=True, text=True, check=False)
+        said = subprocess.run(
+            ["dpkg-query", "-W", "-f", "${Version}", "rabbitmq-server"], capture_output=True, text=True, check=False
+        )
         return {**super().versions(), "rabbitmq-server": said.stdout}
 
     def outcome(self, directory: Path, arguments: Sequence[str]) -> dict[str, float]:
         port, epmd = unused_port(), unused_port()
         environment = {
-            "HOME": str(directory), "RABBITMQ_MNESIA_BASE": str(directory / "data"), "RABBITMQ_LOG_BASE": str(directory / "log"),
-            "RABBITMQ_NODE_PORT": str(port), "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_NODENAME": f"bench{port}@localhost",
-            "RABBITMQ_DIST_PORT": str(unused_port()), "RABBITMQ_PID_FILE": str(directory / "pid"), "ERL_EPMD_PORT": str(epmd),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "plugins"), "RABBITMQ_CONF_ENV_FILE": str(directory / "none"),
+            "HOME": str(directory),
+            "RABBITMQ_MNESIA_BASE": str(directory / "data"),
+            "RABBITMQ_LOG_BASE": str(directory / "log"),
+            "RABBITMQ_NODE_PORT": str(port),
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"bench{port}@localhost",
+            "RABBITMQ_DIST_PORT": str(unused_port()),
+            "RABBITMQ_PID_FILE": str(directory / "pid"),
+            "ERL_EPMD_PORT": str(epmd),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "plugins"),
+            "RABBITMQ_CONF_ENV_FILE": str(directory / "none"),
         }
         (directory / "plugins").write_text("[].\n")
         said = directory / "said"
@@ -103,7 +113,9 @@ class RabbitMq(MessageBroker):
         if self.SERVER.exists():
             return
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            raise Unavailable(f"RabbitMQ is not installed ({self.SERVER}), and only root can install it, with Debian's apt-get")
+            raise Unavailable(
+                f"RabbitMQ is not installed ({self.SERVER}), and only root can install it, with Debian's apt-get"
+            )
         for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "rabbitmq-server"]):
             # In run level 1 Debian's packages do not start the services that they install.
             environment = {**os.environ, "RUNLEVEL": "1", "DEBIAN_FRONTEND": "noninteractive"}
@@ -113,7 +125,7 @@ class RabbitMq(MessageBroker):
 
 
 def end_port_mapper(port: int) -> None:
-    """Ends the daemon that an Erlang node has started for itself on this port; it refuses until it knows that the node is gone."""
+    """Ends the daemon that an Erlang node has started on this port; it refuses until it knows that the node is gone."""
     command = ["epmd", "-port", str(port)]
     deadline = time.monotonic() + 10
     while subprocess.run([*command, "-names"], capture_output=True, check=False).returncode == 0:

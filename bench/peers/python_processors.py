@@ -15,7 +15,7 @@ from bench.peers.streaming import Streaming
 
 @dataclass(frozen=True)
 class Known:
-    """A stream processor: its name for people and for files, its settings in words, the share of the events that it gets."""
+    """A stream processor: its name for people and for files, its settings in words, its share of the events."""
 
     name: str
     files: str
@@ -24,7 +24,12 @@ class Known:
 
 
 KNOWN = (
-    Known("pathway", "pathway", "autocommit 100 ms, raw records, a function with the balances for each row, called in its own order", 1.0),
+    Known(
+        "pathway",
+        "pathway",
+        "autocommit 100 ms, raw records, a function with the balances for each row, called in its own order",
+        1.0,
+    ),
     Known("bytewax", "bytewax", "one worker, batch_size=10000, stateful_map, no recovery store", 0.5),
     Known("Quix Streams", "quix", "at least once, RocksDB state with a changelog topic", 0.2),
     Known("Faust", "faust", "at least once, memory table with a changelog topic, stream_buffer_maxsize=16384", 0.02),
@@ -56,7 +61,7 @@ class PythonProcessor(Streaming):
 
 
 class Pathway(PythonProcessor):
-    """It applies the rows of a batch in an order of its own: what it answers must be right for the order that it tells."""
+    """It applies the rows of a batch in an order of its own: its answers must be right for the order that it tells."""
 
     ANSWER = np.dtype([("output", payments.OUTPUT), ("sequence", "<u8"), ("turn", "<u8")])
 

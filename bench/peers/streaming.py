@@ -1,7 +1,8 @@
 """Stream processors as contestants: each reads payments from a topic, one a record, and answers each in another topic.
 
-The input lies there before the program starts, so that nobody has to wait for it. The broker stamps the outputs (LogAppendTime), and the
-rate is that of the outputs behind the warm-up, by these stamps: nothing else runs beside the program while it is measured.
+The input lies there before the program starts, so that nobody has to wait for it. The broker stamps the outputs
+(LogAppendTime), and the rate is that of the outputs behind the warm-up, by these stamps: nothing else runs beside the
+program while it is measured.
 """
 
 from __future__ import annotations
@@ -39,15 +40,15 @@ def input_topic(context: Context, events: int) -> str:
 class Streaming(Contestant):
     """A program that reads one topic and writes another until it is killed. Subclasses give its command.
 
-    `share`: how much of the work's events it gets, for those that would take minutes. `warm_up`: how many of its outputs
-    are not measured, as a part of it.
+    `share`: how much of the work's events it gets, for those that would take minutes. `warm_up`: how many of its
+    outputs are not measured, as a part of it.
     """
 
     share = 1.0
     warm_up = 0.4
 
     def command(self, source: str, target: str, directory: Path) -> Sequence[str]:
-        """The command that reads topic `source` from its first record and answers into `target`; `directory` is its own."""
+        """The command that reads topic `source` from the start and answers into `target`; `directory` is its own."""
         raise NotImplementedError
 
     def results(self, outputs: Sequence[bytes], events: int) -> tuple[str, str]:
@@ -74,23 +75,35 @@ class Streaming(Contestant):
                 try:
                     outputs, stamps = read_outputs(self.context, target, events, process)
                 except programs.ProgramFailed as error:
-                    raise programs.ProgramFailed(f"{self.name}: {error}\n{said.read_text(errors='replace')[-2000:]}") from None
+                    raise programs.ProgramFailed(
+                        f"{self.name}: {error}\n{said.read_text(errors='replace')[-2000:]}"
+                    ) from None
         first = int(events * self.warm_up)
         seconds = max(1, stamps[-1] - stamps[first]) / 1000
         return Measurement({"events": (events - 1 - first) / seconds}, *self.results(outputs, events))
 
 
 def read_outputs(context: Context, topic: str, events: int, process: Any) -> tuple[list[bytes], list[int]]:
-    """Waits until `events` records are there, then reads them: values and the broker's stamps in ms. Raises ProgramFailed."""
-    consumer = Consumer({"bootstrap.servers": context.bootstrap(), "group.id": "outputs", "enable.auto.commit": False,
-                         "auto.offset.reset": "earliest", "isolation.level": "read_committed", "log_level": 2})
+    """Waits for `events` records, then reads them: values, and the broker's stamps in ms. Raises ProgramFailed."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": context.bootstrap(),
+            "group.id": "outputs",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "log_level": 2,
+        }
+    )
     partition = TopicPartition(topic, 0, 0)
     deadline = time.monotonic() + LONGEST_S
     try:
         # Looked at from outside, rarely: a consumer beside the program would take its core away.
         while (there := _end_of(consumer, partition)) < events:
             if process.poll() is not None:
-                raise programs.ProgramFailed(f"it ended by itself (exit code {process.returncode}) after {there} outputs")
+                raise programs.ProgramFailed(
+                    f"it ended by itself (exit code {process.returncode}) after {there} outputs"
+                )
             if time.monotonic() > deadline:
                 raise programs.ProgramFailed(f"expected {events} outputs, found {there} after {LONGEST_S:g} s")
             time.sleep(LOOK_S)

@@ -13,7 +13,7 @@ AERON = (Aeron("udp", 1), Aeron("ipc", 1))
 
 ROW = Row(
     "embedded",
-    "64-byte events through a socket with a synced embedded journal, and lone requests, against Aeron Cluster with file sync",
+    "events through a socket with a synced embedded journal, and lone requests, against Aeron Cluster",
     works_called("embedded"),
     lambda context: [Service("embedded"), Fdatasync(), *AERON, EventSourcing()],
     goals=[Goal("embedded", AERON[0].name, least=3), Goal("embedded, lone: p50", Fdatasync.name, most=2)],

@@ -1,4 +1,4 @@
-"""Payments made durable in Kafka: 64-byte events, acks=all, idempotent. Against the bare C producer, and Kafka's own tool."""
+"""Payments made durable in Kafka: 64-byte events, acks=all, idempotent; against a bare C producer and Kafka's tool."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The ring alone: 8-byte events, one producer, one consumer; claims of 1, 10 and 100; and a value there and back.
 
-Our slots have 64 bytes at least, of which an event uses 8 here; the Disruptor's objects have 24. Both rings have equally many slots.
+Our slots have 64 bytes at least, of which an event uses 8 here; the Disruptor's objects have 24. Both rings have
+equally many slots.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A stand-in for bench/balance.py, in Python handlers, until the service row is run with that: python -m processor run ...:app"""
+"""A stand-in for bench/balance.py, in Python handlers, until the rows are run with that."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ cdef extern from * nogil:
     #include <sched.h>
     #include <stdint.h>
     #include <sys/eventfd.h>
+    #include <time.h>
     #include <unistd.h>
 
     /* Two cache lines: the adjacent-line prefetcher of x86 pulls pairs. */
@@ -80,11 +81,12 @@ cdef extern from * nogil:
         if (w->strategy == 1) { if (++w->idle > 100) sched_yield(); else cpu_pause(); return 0; }
         cpu_pause(); return 0;
     }
-    /* One turn of a producer that found its ring full; 1 as above. It has nothing to gain by being quick, and the core that it would
-     * spin on may be the one that its consumer needs: so it gives way under every strategy. */
+    /* One turn of a producer that found its ring full; 1 as above. It has nothing to gain by being quick, and where there are more
+     * threads than cores its core is what the consumer needs: so it sleeps as shortly as the system can (about 50 us), under every
+     * strategy. To yield is not enough: the consumer may be queued on another core, and comes over only to an idle one. */
     static inline int waiter_full(processor_waiter *w) {
         if (w->strategy == 0) return 1;
-        if (++w->idle > 100) sched_yield(); else cpu_pause();
+        if (++w->idle > 100) { struct timespec shortest = { 0, 1 }; nanosleep(&shortest, 0); } else cpu_pause();
         return 0;
     }
     static inline void waiter_busy(processor_waiter *w) { w->idle = 0; }

@@ -1,4 +1,4 @@
-"""The payments of all comparisons: the same in every language, and a result that shows what is lost, doubled or out of order."""
+"""The payments of all comparisons: a result that shows what is lost, doubled or out of order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs that take part: heard by their last line, ended with all their children, also when the benchmark itself is killed."""
+"""Programs that take part: heard by their last line, ended with all their children, even if we are killed."""
 
 from __future__ import annotations
 
@@ -31,8 +31,12 @@ def test_a_program_is_heard_by_the_object_in_its_last_line() -> None:
 
 @pytest.mark.parametrize(
     ("program", "said"),
-    [("print('no object')", "exit code 0"), ("print('[1]')", "its last line is no object"), ("import sys; sys.exit('no luck')", "no luck"),
-     ("", "exit code 0")],
+    [
+        ("print('no object')", "exit code 0"),
+        ("print('[1]')", "its last line is no object"),
+        ("import sys; sys.exit('no luck')", "no luck"),
+        ("", "exit code 0"),
+    ],
 )
 def test_a_program_that_fails_or_says_nothing_is_an_error_with_what_it_said(program: str, said: str) -> None:
     with pytest.raises(programs.ProgramFailed, match=said):
@@ -47,11 +51,15 @@ def test_a_program_that_does_not_end_is_ended_with_its_children(tmp_path: Path) 
 
 
 def test_programs_end_when_the_benchmark_is_killed() -> None:
-    script = ("import os, sys; from bench import programs\n"
-              "with programs.child(['/bin/sh', '-c', 'sleep 100 & echo $!; wait']) as process:\n"
-              "    print(process.pid, process.stdout.readline().strip(), flush=True)\n"
-              "    os.kill(os.getpid(), 9)\n")
-    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=programs.ROOT, check=False)
+    script = (
+        "import os, sys; from bench import programs\n"
+        "with programs.child(['/bin/sh', '-c', 'sleep 100 & echo $!; wait']) as process:\n"
+        "    print(process.pid, process.stdout.readline().strip(), flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=programs.ROOT, check=False
+    )
     assert killed.returncode == -9
     assert [ended(int(pid)) for pid in killed.stdout.split()] == [True, True]
 

@@ -42,7 +42,11 @@ def test_the_table_tells_what_is_won_and_what_is_lost(tmp_path: Path) -> None:
 
 def test_a_bar_is_how_many_times_better_ours_is_even_where_less_is_better(tmp_path: Path) -> None:
     assert bars(saved(tmp_path / "results.json")) == [
-        ("adding · b", 2.5, True), ("adding · c", 0.5, False), ("trip · b", 2.0, True), ("trip · c", 0.5, False)]
+        ("adding · b", 2.5, True),
+        ("adding · c", 0.5, False),
+        ("trip · b", 2.0, True),
+        ("trip · c", 0.5, False),
+    ]
 
 
 def test_the_command_puts_the_table_into_a_page_and_draws_the_picture(
@@ -64,11 +68,13 @@ def test_the_command_puts_the_table_into_a_page_and_draws_the_picture(
 
 
 def test_a_page_without_a_place_for_the_table_is_left_alone() -> None:
-    with pytest.raises(ValueError, match="notes.md has no place for the table"):
+    with pytest.raises(ValueError, match=r"notes\.md has no place for the table"):
         replaced("some text", "the table", "notes.md")
 
 
-def test_a_table_of_nothing_is_an_error_that_says_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_of_nothing_is_an_error_that_says_what_to_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["table", "--results", str(tmp_path / "none.json")]) == 1
     assert "make bench-peers saves some there" in capsys.readouterr().out
 

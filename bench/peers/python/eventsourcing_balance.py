@@ -1,7 +1,7 @@
 """Payments as events of account aggregates, by eventsourcing on SQLite: eventsourcing_balance.py EVENTS WARM_UP FILE.
 
-Every payment is saved, so durable, before the next one is taken. Then the application is made again and all accounts are rebuilt
-from their events. Prints the seconds of both, and what both came to.
+Every payment is saved, so durable, before the next one is taken. Then the application is made again and all accounts
+are rebuilt from their events. Prints the seconds of both, and what both came to.
 """
 
 import json
@@ -40,10 +40,15 @@ def payment(k):
 
 
 def opened():
-    return Application(env={
-        "PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": file,
-        "AGGREGATE_CACHE_MAXSIZE": str(ACCOUNTS), "DEEPCOPY_FROM_AGGREGATE_CACHE": "n", "AGGREGATE_CACHE_FASTFORWARD": "n",
-    })
+    return Application(
+        env={
+            "PERSISTENCE_MODULE": "eventsourcing.sqlite",
+            "SQLITE_DBNAME": file,
+            "AGGREGATE_CACHE_MAXSIZE": str(ACCOUNTS),
+            "DEEPCOPY_FROM_AGGREGATE_CACHE": "n",
+            "AGGREGATE_CACHE_FASTFORWARD": "n",
+        }
+    )
 
 
 application = opened()
@@ -68,7 +73,14 @@ start = time.perf_counter()
 balances = {number: application.repository.get(Account.create_id(number)).balance for number in known}
 rebuilt = time.perf_counter() - start
 application.close()
-print(json.dumps({
-    "seconds": seconds, "rebuild_seconds": rebuilt, "count": warm_up + events, "sum": total,
-    "checksum": sum((number + 1) * balance for number, balance in balances.items()),
-}))
+print(
+    json.dumps(
+        {
+            "seconds": seconds,
+            "rebuild_seconds": rebuilt,
+            "count": warm_up + events,
+            "sum": total,
+            "checksum": sum((number + 1) * balance for number, balance in balances.items()),
+        }
+    )
+)

@@ -8,9 +8,21 @@ import faust
 bootstrap, source, target, directory = sys.argv[1:5]
 unpack, pack = struct.Struct("<I4xq").unpack_from, struct.Struct("<I4xq").pack
 app = faust.App(
-    f"faust-{target}", broker=f"kafka://{bootstrap}", store="memory://", datadir=directory, topic_partitions=1, web_enabled=False,
-    topic_replication_factor=1, producer_acks=-1, producer_linger_ms=5, consumer_auto_offset_reset="earliest", key_serializer="raw",
-    value_serializer="raw", stream_buffer_maxsize=16_384, consumer_max_fetch_size=8 * 1024 * 1024, topic_allow_declare=True,
+    f"faust-{target}",
+    broker=f"kafka://{bootstrap}",
+    store="memory://",
+    datadir=directory,
+    topic_partitions=1,
+    web_enabled=False,
+    topic_replication_factor=1,
+    producer_acks=-1,
+    producer_linger_ms=5,
+    consumer_auto_offset_reset="earliest",
+    key_serializer="raw",
+    value_serializer="raw",
+    stream_buffer_maxsize=16_384,
+    consumer_max_fetch_size=8 * 1024 * 1024,
+    topic_allow_declare=True,
     topic_disable_leader=True,
 )
 outputs = app.topic(target, value_type=bytes, key_type=bytes)

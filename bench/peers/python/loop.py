@@ -10,14 +10,26 @@ import time
 from confluent_kafka import Consumer, Producer
 
 bootstrap, source, target = sys.argv[1:4]
-consumer = Consumer({
-    "bootstrap.servers": bootstrap, "group.id": f"loop-{target}", "auto.offset.reset": "earliest", "enable.auto.commit": False,
-    "fetch.message.max.bytes": 8 * 1024 * 1024, "queued.min.messages": 1_000_000,
-})
-producer = Producer({
-    "bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True, "linger.ms": 5, "batch.size": 1_000_000,
-    "queue.buffering.max.messages": 1_000_000,
-})
+consumer = Consumer(
+    {
+        "bootstrap.servers": bootstrap,
+        "group.id": f"loop-{target}",
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+        "fetch.message.max.bytes": 8 * 1024 * 1024,
+        "queued.min.messages": 1_000_000,
+    }
+)
+producer = Producer(
+    {
+        "bootstrap.servers": bootstrap,
+        "acks": "all",
+        "enable.idempotence": True,
+        "linger.ms": 5,
+        "batch.size": 1_000_000,
+        "queue.buffering.max.messages": 1_000_000,
+    }
+)
 consumer.subscribe([source])
 balances = [0] * 10_000
 unpack, pack, produce = struct.Struct("<I4xq").unpack_from, struct.Struct("<I4xq").pack, producer.produce

@@ -1,8 +1,10 @@
 """A running balance for each account by Pathway: pathway_balance.py BOOTSTRAP IN OUT.
 
-Its own aggregation (groupby, reduce) answers once for each batch and account, not once for each event; so the balances are kept by a
-function that it calls for each row, in an order of its own within a batch. Its writer merges equal rows. So an output tells which event
-it answers and as the how manyth it was applied: account u32, pad u32, balance i64, sequence u64, turn u64.
+Its own aggregation (groupby, reduce) answers once for each batch and account, not once for each event; so the
+balances are kept by a function that it calls for each row, in an order of its own within a batch. Its writer merges
+equal rows. So an
+output tells which event it answers and as the how manyth it was applied: account u32, pad u32, balance i64, sequence
+u64, turn u64.
 """
 
 import itertools
@@ -25,11 +27,27 @@ def pay(event: bytes) -> bytes:
 
 
 records = pw.io.kafka.read(
-    {"bootstrap.servers": bootstrap, "group.id": f"pathway-{target}", "auto.offset.reset": "earliest",
-     "fetch.message.max.bytes": str(8 * 1024 * 1024)},
-    topic=source, format="raw", autocommit_duration_ms=100,
+    {
+        "bootstrap.servers": bootstrap,
+        "group.id": f"pathway-{target}",
+        "auto.offset.reset": "earliest",
+        "fetch.message.max.bytes": str(8 * 1024 * 1024),
+    },
+    topic=source,
+    format="raw",
+    autocommit_duration_ms=100,
 )
 answers = records.select(data=pay(pw.this.data))
-pw.io.kafka.write(answers, {"bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": "true", "linger.ms": "5",
-                            "queue.buffering.max.messages": "1000000"}, topic_name=target, format="raw")
+pw.io.kafka.write(
+    answers,
+    {
+        "bootstrap.servers": bootstrap,
+        "acks": "all",
+        "enable.idempotence": "true",
+        "linger.ms": "5",
+        "queue.buffering.max.messages": "1000000",
+    },
+    topic_name=target,
+    format="raw",
+)
 pw.run(monitoring_level=pw.MonitoringLevel.NONE)

@@ -8,9 +8,19 @@ from quixstreams import Application
 bootstrap, source, target, directory = sys.argv[1:5]
 unpack, pack = struct.Struct("<I4xq").unpack_from, struct.Struct("<I4xq").pack
 app = Application(
-    broker_address=bootstrap, consumer_group=f"quix-{target}", auto_offset_reset="earliest", state_dir=directory,
-    processing_guarantee="at-least-once", loglevel="WARNING", auto_create_topics=True,
-    producer_extra_config={"acks": "all", "enable.idempotence": True, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000},
+    broker_address=bootstrap,
+    consumer_group=f"quix-{target}",
+    auto_offset_reset="earliest",
+    state_dir=directory,
+    processing_guarantee="at-least-once",
+    loglevel="WARNING",
+    auto_create_topics=True,
+    producer_extra_config={
+        "acks": "all",
+        "enable.idempotence": True,
+        "linger.ms": 5,
+        "queue.buffering.max.messages": 1_000_000,
+    },
     consumer_extra_config={"fetch.message.max.bytes": 8 * 1024 * 1024},
 )
 
