@@ -28,6 +28,7 @@ ROWS = {
     "memory": "bench.rows.memory",
     "embedded": "bench.rows.embedded",
     "brokers": "bench.rows.brokers",
+    "replay": "bench.rows.replay",
 }
 
 
