@@ -18,6 +18,18 @@ from processor.client import Client
 from processor.layout import REPLY
 
 FRAME = np.dtype([("head", REPLY), ("output", payments.OUTPUT)])
+APPLICATION = "bench.rows.service_application:app"
+
+
+def balance_service(journal: str, directory: str) -> ServiceProcess:
+    """A service with the balances, not started yet: its socket and snapshots in `directory`, none while it runs."""
+    return ServiceProcess(
+        APPLICATION,
+        journal=journal,
+        listen=f"unix:{directory}/socket",
+        snapshots=f"{directory}/snapshots",
+        options=("--snapshot-every", "0"),
+    )
 
 
 class Service(Contestant):
@@ -25,7 +37,6 @@ class Service(Contestant):
 
     name = "processor"
     kind = "ours"
-    application = "bench.rows.service_application:app"
 
     def __init__(self, journal: str) -> None:
         self._journal = journal
@@ -36,7 +47,7 @@ class Service(Contestant):
             context.bootstrap()
 
     def configuration(self) -> str:
-        return f"{self.application}, {self._journal} journal, wait strategy block, full window, no snapshots on the way"
+        return f"{APPLICATION}, {self._journal} journal, wait strategy block, full window, no snapshots on the way"
 
     def run(self, work: Work) -> Measurement:
         events, lone, warm_up = (work.parameters[name] for name in ("events", "lone", "warm_up"))
@@ -75,13 +86,5 @@ class Service(Contestant):
                 topic = f"bench-{secrets.token_hex(4)}"
                 stack.enter_context(self.context.topic(topic, **{"retention.ms": "-1", "retention.bytes": "-1"}))
                 journal = f"kafka://{self.context.bootstrap()}/{topic}"
-            service = stack.enter_context(
-                ServiceProcess(
-                    self.application,
-                    journal=journal,
-                    listen=f"unix:{directory}/socket",
-                    snapshots=f"{directory}/snapshots",
-                    options=("--snapshot-every", "0"),
-                )
-            )
+            service = stack.enter_context(balance_service(journal, directory))
             yield stack.enter_context(Client(service.start().listen, timeout_s=60))

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench import payments, programs
 from bench.context import Context
-from bench.ours import FRAME
+from bench.ours import APPLICATION, FRAME, balance_service
 from bench.peers.aeron import PORTS, WINDOW, Aeron, unused_ports
 from bench.peers.bare_producer import BLOCK_EVENTS, IN_FLIGHT, events_in
 from bench.peers.event_sourcing import SHARE, WARM_UP, EventSourcing
@@ -122,14 +122,13 @@ class OurReplay(Contestant):
 
     name = "processor"
     kind = "ours"
-    application = "bench.rows.service_application:app"
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
         self._journals: dict[bool, ServiceProcess] = {}
 
     def configuration(self) -> str:
-        return f"{self.application}, no snapshot, every block checked, from the first event to its own claim"
+        return f"{APPLICATION}, no snapshot, every block checked, from the first event to its own claim"
 
     def run(self, work: Work) -> Measurement:
         kafka, events = work.parameters["kafka"], work.parameters["events"]
@@ -158,15 +157,7 @@ class OurReplay(Contestant):
         if kafka:
             topic = self.context.kept_topic(**{"retention.ms": "-1", "retention.bytes": "-1"})
             journal = f"kafka://{self.context.bootstrap()}/{topic}"
-        service = self._stack.enter_context(
-            ServiceProcess(
-                self.application,
-                journal=journal,
-                listen=f"unix:{directory}/socket",
-                snapshots=f"{directory}/snapshots",
-                options=("--snapshot-every", "0"),
-            )
-        )
+        service = self._stack.enter_context(balance_service(journal, directory))
         with Client(service.start().listen, timeout_s=60) as client:
             client.stream(payments.slots(events), lambda frames: None)
         service.kill()
