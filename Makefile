@@ -4,7 +4,7 @@ PY := $(VENV)/bin/python
 ARGS ?=
 SEEDS ?= 1000
 
-.PHONY: build run test kafka simulate simulate-mutants sanitize lint clean
+.PHONY: build run test kafka bench bench-quick bench-peers simulate simulate-mutants sanitize lint clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -52,7 +52,18 @@ sanitize: build
 kafka: build
 	@$(PY) -m bench.broker
 
+# The comparisons: ours and the limits, with figures kept in bench/results.json; small and quick; and with all peers.
+# A broker log on a tmpfs shows what the code costs: make bench ARGS="--broker-log /dev/shm".
+bench: build
+	@$(PY) -m bench all --save bench/results.json $(ARGS)
+
+bench-quick: build
+	@$(PY) -m bench all --quick $(ARGS)
+
+bench-peers: build
+	@$(PY) -m bench all --peers --save bench/results.json $(ARGS)
+
 # Everything that is made here, the state of `make run` and the broker's data included.
 clean:
-	rm -rf build state .kafka/data $(VENV)/.built .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf build state .kafka/data .peers $(VENV)/.built .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find ext processor tests bench examples -name '*.so' -delete -o -name '__pycache__' -type d -prune -exec rm -rf {} +

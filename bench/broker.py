@@ -8,10 +8,8 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
-import fcntl
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,6 +23,9 @@ from typing import Any, Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from bench import maven
+from bench.watchdog import Watchdog
+
 ROOT = Path(__file__).resolve().parent.parent
 JARS = Path(os.environ.get("PROCESSOR_KAFKA_JARS", ROOT / ".kafka" / "jars"))
 START_S = 60.0
@@ -35,23 +36,11 @@ class BrokerError(RuntimeError):
 
 
 def fetch_jars() -> Path:
-    """The folder with the broker's jars; downloads them by Maven when it is not there. Safe when several processes ask at once."""
-    done = JARS / ".complete"
-    if done.exists():
-        return JARS
-    if shutil.which("mvn") is None or shutil.which("java") is None:
-        raise BrokerError("Java 17 and Maven (java, mvn) are needed to fetch and run a Kafka broker; or set KAFKA_BOOTSTRAP")
-    JARS.mkdir(parents=True, exist_ok=True)
-    with (JARS / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            command = ["mvn", "-q", "-B", "-f", str(ROOT / "bench" / "kafka" / "pom.xml"),
-                       "dependency:copy-dependencies", f"-DoutputDirectory={JARS}"]
-            result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-            if result.returncode:
-                raise BrokerError(f"Maven could not fetch the broker's jars:\n{(result.stdout + result.stderr)[-2000:]}")
-            done.touch()
-    return JARS
+    """The folder with the broker's jars; fetched by Maven when it is not there. Several processes may ask at once."""
+    try:
+        return maven.jars(ROOT / "bench" / "kafka" / "pom.xml", JARS)
+    except maven.MavenError as error:
+        raise BrokerError(f"{error}; a Kafka broker needs them: or set KAFKA_BOOTSTRAP to one that runs") from None
 
 
 def unused_port() -> int:
@@ -64,11 +53,15 @@ def unused_port() -> int:
 class Broker:
     """One broker process. `directory` holds configuration and log; a temporary one is removed at the end.
 
-    `port` 0 picks a free one, kept over restarts. `log_directory` puts the records somewhere else, for example on a tmpfs.
+    `port` 0 picks a free one, kept over restarts. `log_directory` puts the records elsewhere, say on a tmpfs.
     """
 
     def __init__(
-        self, directory: Path | str | None = None, *, port: int = 0, log_directory: Path | str | None = None,
+        self,
+        directory: Path | str | None = None,
+        *,
+        port: int = 0,
+        log_directory: Path | str | None = None,
         settings: dict[str, str] | None = None,
     ) -> None:
         self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="broker-")
@@ -79,7 +72,7 @@ class Broker:
         self._settings = settings or {}
         self._output = self.directory / "broker.out"
         self.process: subprocess.Popen[bytes] | None = None
-        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._watchdog: Watchdog | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -97,7 +90,8 @@ class Broker:
             self._run_tool(jars, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties))
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(
-                self._command(jars, "kafka.Kafka", str(properties)), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                self._command(jars, "kafka.Kafka", str(properties)),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True,
             )
         self._watch(self.process.pid)
@@ -144,17 +138,12 @@ class Broker:
             raise BrokerError(f"{main} failed:\n{(result.stdout + result.stderr)[-2000:]}")
 
     def _watch(self, pid: int) -> None:
-        """Nothing is left running when we are killed: a shell waits for our end of a pipe to close, then kills the broker."""
         self._unwatch()
-        self._watchdog = subprocess.Popen(
-            ["/bin/sh", "-c", f"read line; kill -9 {pid} 2>/dev/null"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-        )
+        self._watchdog = Watchdog(pid)
 
     def _unwatch(self) -> None:
         if self._watchdog is not None:
-            self._watchdog.kill()
-            self._watchdog.communicate()
+            self._watchdog.stop()
             self._watchdog = None
 
     def _wait_until_it_answers(self) -> None:

@@ -280,6 +280,9 @@ cdef class Double:
         cdef char* room = self.outputs.reserve(kind, target, size)
         while room == NULL and not load_acquire(&self.stopping):
             self.outputs.flush()
+            if not waiter_idle(waiter):
+                room = self.outputs.reserve(kind, target, size)
+                continue
             waiter_prepare(waiter)
             room = self.outputs.reserve(kind, target, size)
             if room == NULL and not load_acquire(&self.stopping):

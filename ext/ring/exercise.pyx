@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from processor.layout cimport SLOT_HEADER_BYTES, Slot, payload_of
 from processor.ring.buffer cimport Ring
 from processor.ring.sequence cimport (
-    load_acquire, sequence_get, waiter_busy, waiter_cancel, waiter_idle, waiter_prepare, waiter_sleep,
+    load_acquire, sequence_get, waiter_busy, waiter_cancel, waiter_full, waiter_idle, waiter_prepare, waiter_sleep,
 )
 
 
@@ -57,7 +57,7 @@ def produce(Ring ring not None, uint64_t count, uint64_t claim=1):
             run = ring.free_run(False)
             if run == 0:
                 full += 1
-                if waiter_idle(&ring.waiters[0]):
+                if waiter_full(&ring.waiters[0]):
                     waiter_prepare(&ring.waiters[0])
                     if ring.free_run(False):
                         waiter_cancel(&ring.waiters[0])

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from processor.layout cimport Slot
-from processor.ring.sequence cimport Sequence, Waiter
+from processor.ring.sequence cimport Sequence, Waiter, sequence_get
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_mutex_t:
@@ -32,6 +32,7 @@ cdef class Ring:
     cdef size_t memory_bytes
     cdef pthread_mutex_t producing        # held by whoever is the producer just now, where there is more than one
     cdef uint64_t shared                  # there is: `advance` wakes the waiter ROOM, too
+    cdef uint64_t passed                  # the producer's: where it last saw the last stage
 
     cdef inline Slot* slot(self, uint64_t position) noexcept nogil:
         return <Slot*>(self.memory + (position & self.mask) * self.slot_bytes)
@@ -48,6 +49,21 @@ cdef class Ring:
     cdef uint64_t free_slots(self, bint control) noexcept nogil
     # The same, but not past the end of the memory, so that the run is contiguous.
     cdef uint64_t free_run(self, bint control) noexcept nogil
+    # The same, at most `most`, without the reserved ones. It remembers how far the last stage was, and looks again (at a cache line
+    # that another core writes) only when that is not enough: 0 still means that the ring is full.
+    cdef inline uint64_t claim_run(self, uint64_t most) noexcept nogil:
+        cdef uint64_t position = self.sequences[0].value       # the producer's own: nobody else writes it
+        cdef uint64_t limit = self.capacity - self.reserved
+        cdef uint64_t to_end = self.capacity - (position & self.mask)
+        if most > to_end:
+            most = to_end
+        if position + most > self.passed + limit:
+            self.passed = sequence_get(&self.sequences[self.stages - 1])
+            if position + most > self.passed + limit:
+                # Control events may have gone beyond the limit.
+                most = self.passed + limit - position if self.passed + limit > position else 0
+        return most
+
     # Slots that `stage` may take from `position` on, contiguous in memory, at most `most`.
     cdef uint64_t available_run(self, int stage, uint64_t position, uint64_t most) noexcept nogil
     # Moves a stage's sequence to `position` and wakes the thread behind it.

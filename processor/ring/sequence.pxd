@@ -1,7 +1,7 @@
 """Padded sequences with acquire/release, and the waiter that a stage's thread sleeps on.
 
-A Waiter belongs to one thread. Whoever moves a sequence that this thread may wait for calls waiter_wake, which costs a fence and
-a load unless the thread sleeps. Sleeping is on an eventfd, so that a thread can wait for descriptors (epoll, a journal's) as well.
+A Waiter belongs to one thread, which sleeps only where waiter_idle says so. Whoever moves a sequence that this thread may wait for
+calls waiter_wake, which costs a fence and a load unless the thread sleeps, and nothing where it never sleeps. Sleeping is on an eventfd, so that a thread can wait for descriptors (epoll, a journal's) as well.
 """
 
 from libc.stdint cimport int64_t, uint64_t
@@ -20,6 +20,7 @@ cdef extern from * nogil:
     #include <sched.h>
     #include <stdint.h>
     #include <sys/eventfd.h>
+    #include <time.h>
     #include <unistd.h>
 
     /* Two cache lines: the adjacent-line prefetcher of x86 pulls pairs. */
@@ -67,6 +68,8 @@ cdef extern from * nogil:
         if (fds[0].revents) waiter_drain(w);
     }
     static inline void waiter_wake(processor_waiter *w) {
+        /* Nobody sleeps who yields or spins (see waiter_idle), and the fence would cost every event of a claim of one. */
+        if (w->strategy != 0) return;
         /* An atomic read-modify-write of nothing: a full fence that ThreadSanitizer understands, unlike a bare one. */
         if (__atomic_fetch_or(&w->sleeping, 0, __ATOMIC_SEQ_CST) && __atomic_exchange_n(&w->sleeping, 0, __ATOMIC_SEQ_CST)) {
             uint64_t one = 1; while (write(w->event_fd, &one, sizeof one) < 0 && errno == EINTR) { }
@@ -77,6 +80,14 @@ cdef extern from * nogil:
         if (w->strategy == 0) return 1;
         if (w->strategy == 1) { if (++w->idle > 100) sched_yield(); else cpu_pause(); return 0; }
         cpu_pause(); return 0;
+    }
+    /* One turn of a producer that found its ring full; 1 as above. It has nothing to gain by being quick, and where there are more
+     * threads than cores its core is what the consumer needs: so it sleeps as shortly as the system can (about 50 us), under every
+     * strategy. To yield is not enough: the consumer may be queued on another core, and comes over only to an idle one. */
+    static inline int waiter_full(processor_waiter *w) {
+        if (w->strategy == 0) return 1;
+        if (++w->idle > 100) { struct timespec shortest = { 0, 1 }; nanosleep(&shortest, 0); } else cpu_pause();
+        return 0;
     }
     static inline void waiter_busy(processor_waiter *w) { w->idle = 0; }
     #endif
@@ -102,4 +113,5 @@ cdef extern from * nogil:
     void waiter_sleep(Waiter*, int, int) noexcept
     void waiter_wake(Waiter*) noexcept
     int waiter_idle(Waiter*) noexcept
+    int waiter_full(Waiter*) noexcept
     void waiter_busy(Waiter*) noexcept
