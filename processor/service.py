@@ -21,7 +21,13 @@ from processor.collector import Collector
 from processor.config import Config
 from processor.counters import Counters
 from processor.errors import (
-    EXIT_CANNOT_RUN, EXIT_DEPOSED, EXIT_DONE, EXIT_HALTED, ClientError, ProcessorError, SnapshotError,
+    EXIT_CANNOT_RUN,
+    EXIT_DEPOSED,
+    EXIT_DONE,
+    EXIT_HALTED,
+    ClientError,
+    ProcessorError,
+    SnapshotError,
 )
 from processor.gateway.gateway import Gateway
 from processor.journal import open_journal

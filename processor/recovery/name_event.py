@@ -18,7 +18,7 @@ from processor.errors import CorruptJournal, JournalError
 from processor.journal.base import Journal
 from processor.logic.core import Core
 from processor.recovery.plan import PLAN_CLAIM
-from processor.recovery.recover import EVENTS_A_TURN, founding_id, newest_usable, resume
+from processor.recovery.recover import EVENTS_A_TURN, find_beginning, resume
 from processor.recovery.replay import BUSY, IDLE, Replay
 from processor.snapshot.store import SnapshotStore
 
@@ -30,10 +30,8 @@ def name_event(app: App, journal: Journal, directory: Path, config: Config, fail
     Raises ProcessorError when the journal or the snapshots cannot be read.
     """
     first, last = failed.sequence + 1, failed.sequence + failed.raised_events
-    begin, end = journal.ends()
-    journal_id = founding_id(app, journal, begin, end)
     store = SnapshotStore(directory, config.snapshots_kept)
-    snapshot, choice = newest_usable(store, journal, journal_id, begin, end, lambda line: None)
+    snapshot, choice = find_beginning(app, journal, store, lambda line: None)
     core, plan = resume(app, config, Counters(), snapshot, choice)
     core.run_events_max = 1
     reader = journal.reader(plan.position)
