@@ -19,6 +19,7 @@ from processor.logic.sessions cimport (
 )
 from processor.logic.views cimport EventView, HandlerContext
 from processor.outputs.queue cimport BIND, TO_CONNECTION, TO_SESSION, OutputQueue
+from processor.outputs.tap cimport OutputTap
 from processor.ring.sequence cimport (
     load_acquire, store_release, waiter_cancel, waiter_idle, waiter_prepare, waiter_sleep, waiter_wake,
 )
@@ -109,6 +110,10 @@ cdef class Core:
         memcpy(self.welcome + REPLY_HEADER_BYTES + sizeof(Welcome), <const char*>text, len(text))
         self.outputs = outputs
         self.control = control
+
+    def listen(self, OutputTap tap):
+        """From now on the frames of every event that is applied go to this tap as well; None: to none."""
+        self.tap = tap
 
     def abort(self):
         """Makes a thread that waits for room among the outputs give up."""
@@ -249,6 +254,9 @@ cdef class Core:
         store_release(&self.counts[COUNT_OUTPUTS], self.counts[COUNT_OUTPUTS] + self.emitter.index)
         if self.emitter.rejected:
             store_release(&self.counts[COUNT_REJECTED], self.counts[COUNT_REJECTED] + 1)
+        if self.tap is not None and self.tap.add(frames, self.emitter.used) < 0:
+            self.failed("memory is short for the outputs of a replay", slot)
+            return -1
         if self.outputs is not None:
             return self.send(TO_SESSION, slot.session, frames, self.emitter.used)
         return 0

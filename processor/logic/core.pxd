@@ -9,6 +9,7 @@ from processor.logic.native cimport Context, native_handler
 from processor.logic.sessions cimport Sessions
 from processor.logic.views cimport HandlerContext
 from processor.outputs.queue cimport OutputQueue
+from processor.outputs.tap cimport OutputTap
 from processor.ring.sequence cimport Waiter
 
 cdef enum Tier:
@@ -34,6 +35,7 @@ cdef class Core:
     cdef readonly object state
     cdef readonly Sessions sessions
     cdef OutputQueue outputs      # None while nobody is to be answered
+    cdef OutputTap tap            # None, or where a replay listens to what handlers say
     cdef object control           # None, or where evictions are put (ControlQueue)
     cdef Counters counters
     cdef void* pointer            # of a native state

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,8 @@ from processor.leadership.claim import build_claim, check_schema, new_writer, pa
 from processor.leadership.validity import LeaderLog
 from processor.logic.core import Core
 from processor.logic.sessions import Sessions
-from processor.recovery.plan import PHASE_REPLAY, PLAN_CLAIM, PLAN_CLAIM_AGAIN, PLAN_LEAD, RecoveryPlan
-from processor.recovery.replay import BUSY, IDLE, Replay
+from processor.recovery.plan import PHASE_REPLAY, PLAN_CLAIM, PLAN_CLAIM_AGAIN, PLAN_LEAD, PLAN_SKIP, RecoveryPlan
+from processor.recovery.replay import BUSY, IDLE, REACHED, Replay
 from processor.schema import Schema
 from processor.snapshot.choice import Candidate, Choice, LastBlock, check_last_block, choose
 from processor.snapshot.file import Snapshot
@@ -80,7 +81,13 @@ def recover(
         replay = Replay(core, reader, plan, check_hashes=config.check_hashes)
         if snapshot is not None:
             replay.know_hash(snapshot.info.sequence, snapshot.info.state_hash, snapshot.info.sessions_hash)
-        _replay_to_claim(app, journal, config, replay, plan, core, progress, should_stop)
+
+        def claim_at_end() -> bool:
+            _claim(app, journal, plan)
+            return False
+
+        follow(app, journal, config, replay, plan, core, end=lambda: journal.ends()[1], at_end=claim_at_end,
+               progress=progress, should_stop=should_stop)
     finally:
         reader.close()
     seconds = time.monotonic() - started
@@ -115,10 +122,12 @@ def founding_id(app: App, journal: Journal, first: int, end: int) -> int:
 
 
 def newest_usable(
-    store: SnapshotStore, journal: Journal, journal_id: int, first: int, end: int, report: Callable[[str], None]
+    store: SnapshotStore | None, journal: Journal, journal_id: int, first: int, end: int, report: Callable[[str], None],
+    fits: Callable[[SnapshotInfo], bool] = lambda info: True,
 ) -> tuple[Snapshot | None, Choice]:
-    """The snapshot to begin with, whole and checked, or None for the first event; what is passed over is reported."""
-    found = {one.path.name: one for one in store.files()}
+    """The newest snapshot that `fits`, whole and checked, or None for the first event; what is passed over is reported."""
+    files = store.files() if store is not None else []
+    found = {one.path.name: one for one in files if not isinstance(one.info, SnapshotInfo) or fits(one.info)}
     read: dict[str, Snapshot] = {}
 
     def check(candidate: Candidate) -> str:
@@ -157,7 +166,7 @@ def resume(
     meta = snapshot.info.meta
     check_schema(Schema.parse(meta.schema), app.schema, str(snapshot.info.path))
     assert app.state_type is not None
-    state = snapshot.load_state(app.state_type)
+    state: Any = snapshot.load_state(app.state_type)
     try:
         sessions.load(bytes(snapshot.sessions))
     except ValueError as error:
@@ -200,11 +209,18 @@ def _read_at(journal: Journal, offset: int) -> tuple[int, int, bytes, bytes] | N
         reader.close()
 
 
-def _replay_to_claim(
-    app: App, journal: Journal, config: Config, replay: Replay, plan: RecoveryPlan, core: Core,
-    progress: Callable[[int, int, int], None] | None, should_stop: Callable[[], bool],
-) -> None:
-    """Replays, claims near the end, and returns when it has read its own claim."""
+def follow(
+    app: App, journal: Journal, config: Config, replay: Replay, plan: RecoveryPlan, core: Core, *,
+    end: Callable[[], int], at_end: Callable[[], bool],
+    progress: Callable[[int, int, int], None] | None = None, should_stop: Callable[[], bool] = lambda: False,
+    witness: Callable[[int], None] | None = None,
+) -> int:
+    """Replays until the plan says to lead (PLAN_LEAD), what replay.stop_after named is REACHED, or `at_end` is content (IDLE).
+
+    `end` tells where the log ended a moment ago; `at_end` is asked each time that the replay has come there: False goes on.
+    `witness` is told of each claim, and in a strict replay of each void record, while it is in replay's hand.
+    Raises what `recover` does.
+    """
     begin = plan.position
     moved_at, moved_from = time.monotonic(), plan.position
     while True:
@@ -214,11 +230,14 @@ def _replay_to_claim(
                 f"{core.trouble}; this event is in the journal and stops every replay. Look at it with: processor journal dump "
                 f"{journal.url} --from {core.sequence + 1} --to {core.sequence + 1}"
             )
-        if action == PLAN_LEAD:
-            return
-        if action == PLAN_CLAIM:
-            claim = parse_claim(replay.header, replay.data, f"{journal.url}, offset {replay.offset}")
-            check_schema(claim.schema, app.schema, f"{journal.url}, offset {replay.offset}")
+        if action in (PLAN_LEAD, REACHED):
+            return action
+        if action in (PLAN_CLAIM, PLAN_SKIP):
+            if action == PLAN_CLAIM:
+                claim = parse_claim(replay.header, replay.data, f"{journal.url}, offset {replay.offset}")
+                check_schema(claim.schema, app.schema, f"{journal.url}, offset {replay.offset}")
+            if witness is not None:
+                witness(action)
         elif action == PLAN_CLAIM_AGAIN:
             _claim(app, journal, plan)
         elif action not in (BUSY, IDLE):
@@ -227,15 +246,15 @@ def _replay_to_claim(
         if plan.position != moved_from:
             moved_at, moved_from = now, plan.position
         if progress is not None and (action == BUSY or now - moved_at < 1):
-            progress(plan.position - begin, max(plan.position, journal.ends()[1]) - begin, replay.events)
+            progress(plan.position - begin, max(plan.position, end()) - begin, replay.events)
         if should_stop():
             raise Interrupted("stopped while it recovered; nothing was claimed")
-        if action == IDLE and plan.phase == PHASE_REPLAY and plan.near_end(journal.ends()[1]):
-            _claim(app, journal, plan)
-        elif now - moved_at > config.recovery_stall_s:
+        if action in (BUSY, IDLE) and plan.phase == PHASE_REPLAY and plan.near_end(end()) and at_end():
+            return IDLE
+        if action == IDLE and now - moved_at > config.recovery_stall_s:
             raise JournalError(
                 f"{journal.url}: recovery has made no progress for {config.recovery_stall_s:g} s at offset {plan.position} "
-                f"(the journal ends at {journal.ends()[1]}): nothing was started on an old state. Is the broker well?"
+                f"(the journal ends at {end()}): nothing was started on an old state. Is the broker well?"
             )
 
 
@@ -245,4 +264,4 @@ def _claim(app: App, journal: Journal, plan: RecoveryPlan) -> None:
     journal.append_record(header, data)
 
 
-__all__ = ["Interrupted", "Recovered", "SchemaMismatch", "recover"]
+__all__ = ["Interrupted", "Recovered", "SchemaMismatch", "follow", "founding_id", "newest_usable", "recover", "resume"]
