@@ -45,6 +45,7 @@ class App:
         self.version = version
         self.state_type: type | None = None
         self.handlers: dict[int, Any] = {}     # event number -> Python callable or NativeHandler
+        self.queries: dict[str, Any] = {}      # name -> callable (state, *arguments)
         self._events: list[Message] = []
         self._outputs: list[Message] = []
         self._classes: dict[type, Message] = {}
@@ -79,6 +80,19 @@ class App:
             return function
 
         return register if handler is None else register(handler)
+
+    def query(self, function: Any = None, *, name: str | None = None) -> Any:
+        """Declares a query: a function of the state and further arguments that changes nothing, called by its name.
+
+        It is asked of the past (`processor query`, History.query) and of the live state (Client.query).
+        """
+        if function is None:
+            return lambda later: self.query(later, name=name)
+        given = name or function.__name__
+        if given in self.queries:
+            raise WrongUse(f"{self.name}: the query {given} is declared twice")
+        self.queries[given] = function
+        return function
 
     def message_of(self, cls: type) -> Message:
         """The declaration behind an event or output class; raises WrongUse for any other class."""

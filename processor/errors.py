@@ -56,6 +56,10 @@ class Halted(ProcessorError):
     exit_code = EXIT_HALTED
 
 
+class QueryError(ProcessorError):
+    """A query that the application declares raised; the message names the query and what it raised."""
+
+
 class GatewayError(ProcessorError):
     """The gateway cannot listen where it was told to."""
 

@@ -186,7 +186,7 @@ def compare_last_block(journal: Journal, info: SnapshotInfo, first: int) -> None
     found = None
     if meta.last_block_offset >= first:
         try:
-            record = _read_at(journal, meta.last_block_offset)
+            record = read_at(journal, meta.last_block_offset)
         except (CorruptJournal, JournalError) as error:
             raise SnapshotError(
                 f"{info.path}: its last applied block cannot be read at offset {meta.last_block_offset} ({error}): it is a "
@@ -201,7 +201,8 @@ def compare_last_block(journal: Journal, info: SnapshotInfo, first: int) -> None
     check_last_block(candidate, meta.epoch_offset, meta.epoch_writer, found, log_first=first)
 
 
-def _read_at(journal: Journal, offset: int) -> tuple[int, int, bytes, bytes] | None:
+def read_at(journal: Journal, offset: int) -> tuple[int, int, bytes, bytes] | None:
+    """The record at this offset, or the first one behind it; None at the end."""
     reader: JournalReader = journal.reader(offset)
     try:
         return reader.read(timeout_s=10)
@@ -264,4 +265,5 @@ def _claim(app: App, journal: Journal, plan: RecoveryPlan) -> None:
     journal.append_record(header, data)
 
 
-__all__ = ["Interrupted", "Recovered", "SchemaMismatch", "follow", "founding_id", "newest_usable", "recover", "resume"]
+__all__ = ["Interrupted", "Recovered", "SchemaMismatch", "follow", "founding_id", "newest_usable", "read_at",
+           "recover", "resume"]
