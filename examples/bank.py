@@ -52,3 +52,13 @@ def transfer(bank, event, ctx):
     bank.balances[event.target] = bank.balances.get(event.target, 0) + event.amount
     ctx.emit(Balance(event.source, bank.balances[event.source]))
     ctx.emit(Balance(event.target, bank.balances[event.target]))
+
+
+@app.query
+def balance(bank, account: int):
+    return bank.balances.get(account, 0)
+
+
+@app.query
+def richest(bank, count: int = 10):
+    return sorted(bank.balances.items(), key=lambda entry: (-entry[1], entry[0]))[:count]

@@ -41,7 +41,14 @@ class SnapshotError(ProcessorError):
 
 
 class Diverged(ProcessorError):
-    """Replaying the journal gives another state than the one whose hash it recorded; the message has both."""
+    """Replaying the journal gives another state than the one whose hash it recorded; the message has both.
+
+    `sequence` is that of the state, `recorded` and `replayed` the two hashes, of the state and of the session table, as text.
+    """
+
+    def __init__(self, message: str, sequence: int = 0, recorded: str = "", replayed: str = "") -> None:
+        super().__init__(message)
+        self.sequence, self.recorded, self.replayed = sequence, recorded, replayed
 
 
 class Deposed(ProcessorError):

@@ -28,7 +28,8 @@ def named(app: App, name: str) -> Callable[..., Any]:
     if name not in app.queries:
         known = ", ".join(sorted(app.queries)) or "none; declare them with @app.query"
         raise WrongUse(f"{app.name} has no query {name!r}; it has {known}")
-    return app.queries[name]
+    function: Callable[..., Any] = app.queries[name]
+    return function
 
 
 def check_arguments(app: App, name: str, arguments: Sequence[Any]) -> None:

@@ -36,6 +36,7 @@ cdef class Replay:
     cdef uint64_t hash_sessions
     cdef readonly uint64_t events
     cdef readonly uint64_t records
+    cdef readonly uint64_t hashes         # recorded ones that were compared, and equal
 
     def __init__(self, Core core not None, JournalReader reader not None, RecoveryPlan plan not None, *,
                  bint check_hashes=True, bint strict=False):
@@ -175,8 +176,11 @@ cdef class Replay:
             return 0      # of a snapshot that lies before our beginning
         state = (<const char*>told.state)[:16]
         if state != self.hash_state or told.sessions != self.hash_sessions:
+            recorded = f"{state.hex()} (sessions {told.sessions:016x})"
+            replayed = f"{self.hash_state.hex()} (sessions {self.hash_sessions:016x})"
             raise Diverged(
-                f"at sequence {told.sequence} the journal recorded the state hash {state.hex()} (sessions "
-                f"{told.sessions:016x}), replaying it gives {self.hash_state.hex()} (sessions {self.hash_sessions:016x}): the "
-                f"application's handlers are not those that ran then, or not deterministic. Run the version that wrote it")
+                f"at sequence {told.sequence} the journal recorded the state hash {recorded}, replaying it gives {replayed}: the "
+                f"application's handlers are not those that ran then, or not deterministic. Run the version that wrote it",
+                told.sequence, recorded, replayed)
+        self.hashes += 1
         return 0

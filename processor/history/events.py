@@ -65,7 +65,7 @@ def event_of(schema: Schema, slot: bytes) -> PastEvent:
     payload = slot[SLOT_HEADER_BYTES:]
     if kind >= CONTROL_FIRST:
         name = CONTROL_NAMES.get(kind, f"control {kind:#x}")
-        fields = {"payload": payload[:length]}
+        fields: dict[str, Any] = {"payload": payload[:length]}
         if kind in CONTROL_PAYLOADS:
             dtype = CONTROL_PAYLOADS[kind]
             row = np.frombuffer(payload, dtype, 1)[0]
@@ -88,7 +88,8 @@ def outputs_of(schema: Schema, frames: bytes) -> Iterator[PastOutput]:
         payload = frames[at + REPLY.itemsize : at + REPLY.itemsize + length]
         at += REPLY.itemsize + (length + 7) // 8 * 8
         if kind == REPLY_REJECTED:
-            name, fields = "rejected", {"reason": payload.decode(errors="replace")}
+            name = "rejected"
+            fields: dict[str, Any] = {"reason": payload.decode(errors="replace")}
         elif kind >= CONTROL_FIRST:
             if kind == REPLY_DONE:
                 continue

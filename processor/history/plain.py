@@ -85,7 +85,7 @@ def changes(before: Any, after: Any, path: str = "state") -> Iterator[Change]:
     elif isinstance(before, list) and isinstance(after, list):
         for place in range(max(len(before), len(after))):
             sides = [side[place] if place < len(side) else MISSING for side in (before, after)]
-            if MISSING in map(_missing_or_none, sides):
+            if sides[0] is MISSING or sides[1] is MISSING:
                 yield Change(f"{path}[{place}]", *sides)
             else:
                 yield from changes(sides[0], sides[1], f"{path}[{place}]")
@@ -94,15 +94,10 @@ def changes(before: Any, after: Any, path: str = "state") -> Iterator[Change]:
             gone = element in before
             yield Change(f"{path}{{{element!r}}}", element if gone else MISSING, MISSING if gone else element)
     elif isinstance(before, np.ndarray) and isinstance(after, np.ndarray) and _comparable(before, after):
-        for place in _different(before, after):
-            shown = ", ".join(map(str, place))
-            yield Change(f"{path}[{shown}]", before[place].item(), after[place].item())
+        for index in _different(before, after):
+            yield Change(f"{path}[{', '.join(map(str, index))}]", before[index].item(), after[index].item())
     elif not _equal(before, after):
         yield Change(path, before, after)
-
-
-def _missing_or_none(value: Any) -> Any:
-    return value if value is MISSING else None
 
 
 def _sorted(keys: Any) -> list[Any]:
@@ -130,7 +125,8 @@ def _equal(before: Any, after: Any) -> bool:
         return False
     if type(before) is not type(after):
         return False
-    return bool(before == after or (before != before and after != after))
+    both_nan = bool(before != before and after != after)
+    return both_nan or bool(before == after)
 
 
 def _shown(value: Any) -> str:

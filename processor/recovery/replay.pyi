@@ -11,6 +11,7 @@ class Replay:
 
     events: int
     records: int
+    hashes: int
     header: bytes
     data: bytes
     offset: int

@@ -1,0 +1,38 @@
+"""`processor query`: the state as it was at a moment, or what one of the application's named queries says of it."""
+
+from __future__ import annotations
+
+import argparse
+
+from processor.app import load_app
+from processor.cli.past import MOMENT_HELP, add_journal, described, headline, opened, print_json, shown
+from processor.errors import EXIT_DONE
+from processor.queries import ask, from_texts
+
+NAME = "query"
+HELP = "the state as it was at a moment, or the answer of a named query"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_journal(parser)
+    parser.add_argument("--at", metavar="SEQUENCE|TIME", help=f"default: the end; {MOMENT_HELP}")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a query that the application declares with @app.query")
+    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="of that query")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    app = load_app(arguments.app)
+    # Whether the query can be asked is known before anything is replayed.
+    values = None if arguments.name is None else from_texts(app, arguments.name, arguments.arguments)
+    with opened(arguments, "replaying") as history:
+        moment = history.at(arguments.at)
+    if values is None:
+        content, label = moment.state, "state"
+    else:
+        content, label = ask(app, moment.state, arguments.name, values), "answer"
+    if arguments.json:
+        print_json({"ok": True, **described(moment), label: content})
+    else:
+        print(headline(moment))
+        print(shown(content))
+    return EXIT_DONE
