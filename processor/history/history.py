@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -90,11 +90,23 @@ class History:
                 return list(changes(known, plain(walk.core.state)))
         return list(changes(known, plain(self.at(second).state)))
 
-    def write_snapshot(self, directory: str | Path, moment: When = None, *, keep: str | None = None) -> tuple[Moment, SnapshotInfo]:
+    def write_snapshot(
+        self, directory: str | Path, moment: When = None, *, keep: str | None = None
+    ) -> tuple[Moment, SnapshotInfo]:
         """Rebuilds from the first event and writes a snapshot into this directory, for a service to begin with."""
         with self._walk(target_of(moment), snapshots=False) as walk:
             walk.to(target_of(moment), self.progress)
             return self._moment(walk), walk.write_snapshot(Path(directory), keep)
+
+    def write_snapshots(self, directory: str | Path, sequences: Iterable[int]) -> list[SnapshotInfo]:
+        """Rebuilds once and writes a snapshot of each of these sequences, which rise; all of them stay."""
+        targets = [Target(sequence=sequence) for sequence in sequences]
+        with self._walk(Target(), snapshots=False) as walk:
+            written = []
+            for target in targets:
+                walk.to(target, self.progress)
+                written.append(walk.write_snapshot(Path(directory), snapshots_kept=len(targets)))
+            return written
 
     # ---- events
 

@@ -141,7 +141,9 @@ class Walk:
         """The state as it is now: the core's own object, so go no further while it is in use."""
         return Moment(self.core.sequence, self.core.timestamp, self.core.state, self.core.sessions.hash64())
 
-    def write_snapshot(self, directory: Path, keep: str | None = None) -> SnapshotInfo:
+    def write_snapshot(
+        self, directory: Path, keep: str | None = None, snapshots_kept: int | None = None
+    ) -> SnapshotInfo:
         """Writes the state as it is now as a snapshot that a service can begin with. Raises SnapshotError."""
         offset, next_offset, epoch_offset, epoch_writer, first_sequence, count = self.plan.last_block
         following = self.core.sequence + 1
@@ -159,7 +161,7 @@ class Walk:
             epoch_offset=epoch_offset, epoch_writer=epoch_writer, last_block_offset=offset,
             last_block_checksum=checksum(record[3]), timestamp=self.core.timestamp, created=time.time_ns(),
         )
-        store = SnapshotStore(directory, self.config.snapshots_kept)
+        store = SnapshotStore(directory, snapshots_kept or self.config.snapshots_kept)
         store.open()
         return store.write(meta, self.core.state, self.core.sessions.export(), keep=keep)
 
