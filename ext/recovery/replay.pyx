@@ -14,6 +14,9 @@ IDLE = -1
 BUSY = -2
 REACHED = -5
 
+cdef enum:
+    KNOWN_MAX = 64                # hashes that wait for the journal's: of some triggers there is none, their snapshot failed
+
 
 cdef class Replay:
     """Reads and applies until something has to be decided.
@@ -31,9 +34,7 @@ cdef class Replay:
     cdef Record record
     cdef uint64_t done            # slots of the record that are applied
     cdef bint in_hand             # a record is not wholly applied
-    cdef uint64_t hash_sequence
-    cdef bytes hash_state
-    cdef uint64_t hash_sessions
+    cdef dict known               # sequence -> (state hash, hash of the sessions), until the journal tells its own
     cdef readonly uint64_t events
     cdef readonly uint64_t records
     cdef readonly uint64_t hashes         # recorded ones that were compared, and equal
@@ -45,6 +46,7 @@ cdef class Replay:
         self.plan = plan
         self.check_hashes = check_hashes
         self.strict = strict
+        self.known = {}
         self.stop_after()
 
     def stop_after(self, sequence=None, time_ns=None):
@@ -54,9 +56,9 @@ cdef class Replay:
 
     def know_hash(self, uint64_t sequence, bytes state not None, uint64_t sessions):
         """The hashes at `sequence` (a snapshot's), to be compared when the journal tells its own."""
-        self.hash_sequence = sequence
-        self.hash_state = state
-        self.hash_sessions = sessions
+        self.known[sequence] = (state, sessions)
+        if len(self.known) > KNOWN_MAX:
+            del self.known[min(self.known)]
 
     @property
     def header(self):
@@ -172,12 +174,13 @@ cdef class Replay:
             self.know_hash(self.core.sequence, state_hash(self.core.state), self.core.sessions.hash64())
             return 0
         told = <StateHash*>payload_of(slot)
-        if told.sequence != self.hash_sequence:
+        ours = self.known.pop(told.sequence, None)
+        if ours is None:
             return 0      # of a snapshot that lies before our beginning
         state = (<const char*>told.state)[:16]
-        if state != self.hash_state or told.sessions != self.hash_sessions:
+        if ours != (state, told.sessions):
             recorded = f"{state.hex()} (sessions {told.sessions:016x})"
-            replayed = f"{self.hash_state.hex()} (sessions {self.hash_sessions:016x})"
+            replayed = f"{ours[0].hex()} (sessions {ours[1]:016x})"
             raise Diverged(
                 f"at sequence {told.sequence} the journal recorded the state hash {recorded}, replaying it gives {replayed}: the "
                 f"application's handlers are not those that ran then, or not deterministic. Run the version that wrote it",

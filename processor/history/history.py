@@ -19,7 +19,7 @@ from processor.errors import WrongUse
 from processor.history.events import PastEvent, PastOutput, event_of, outputs_of
 from processor.history.plain import Change, changes, plain
 from processor.history.target import Target, target_of
-from processor.history.walk import Moment, Progress, Walk
+from processor.history.walk import Moment, Progress, Walk, ends_of
 from processor.journal import open_journal
 from processor.queries import ask, check_arguments
 from processor.snapshot.layout import SnapshotInfo
@@ -192,7 +192,7 @@ class History:
         """A walk that begins at the nearest snapshot before the target, or without snapshots before the first event."""
         store = self.store if snapshots else None
         if self._ends is None or (store is not None and self._beyond(store)):
-            self._ends = self.journal.ends()
+            self._ends = ends_of(self.journal)
 
         def fits(info: SnapshotInfo) -> bool:
             if target.sequence is not None:

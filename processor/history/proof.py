@@ -19,15 +19,14 @@ import numpy as np
 
 from processor.app import load_app
 from processor.config import Config
-from processor.errors import CorruptJournal, Diverged, Halted, ProcessorError
+from processor.errors import CorruptJournal, Diverged, Halted, JournalError, ProcessorError, SnapshotError
 from processor.history.target import Target
-from processor.history.walk import Walk
+from processor.history.walk import Walk, ends_of
 from processor.journal import open_journal
 from processor.layout import BLOCK_HEADER
 from processor.leadership.claim import BLOCK_CLAIM, BLOCK_MAGIC, BLOCK_SLOTS
 from processor.outputs.tap import OutputTap
 from processor.recovery.plan import PLAN_CLAIM
-from processor.snapshot.state import state_hash
 from processor.snapshot.store import SnapshotStore
 
 STOP_RAISED = 3
@@ -100,13 +99,22 @@ def prove(job: dict[str, Any], say: Any) -> None:
     store = SnapshotStore(job["snapshots"]) if job["snapshots"] else None
     begin_with = Path(job["snapshot"]) if job["snapshot"] else None
     audit = Audit()
-    with open_journal(job["journal"], settings=config.journal_settings,
-                      allow_finite_retention=config.allow_finite_retention) as journal, Walk(
-        app, journal, config, journal.ends(), store=store if begin_with else None, settings=store,
-        fits=lambda info: info.path == begin_with, strict=job["strict"], check_hashes=job["strict"],
-        witness=audit if job["strict"] and begin_with is None else None,
-    ) as walk:
-        _walk(job, walk, walk.listen(), audit, say)
+    with open_journal(
+        job["journal"], settings=config.journal_settings, allow_finite_retention=config.allow_finite_retention
+    ) as journal:
+        try:
+            walk = Walk(
+                app, journal, config, ends_of(journal), store=store if begin_with else None, settings=store,
+                fits=lambda info: info.path == begin_with, strict=job["strict"], check_hashes=job["strict"],
+                witness=audit if job["strict"] and begin_with is None else None,
+            )
+        except (SnapshotError, JournalError) as error:
+            if begin_with is None:
+                raise
+            say({"trouble": "snapshot", "text": str(error)})
+            return
+        with walk:
+            _walk(job, walk, walk.listen(), audit, say)
 
 
 def _walk(job: dict[str, Any], walk: Walk, tap: OutputTap, audit: Audit, say: Any) -> None:
@@ -122,8 +130,8 @@ def _walk(job: dict[str, Any], walk: Walk, tap: OutputTap, audit: Audit, say: An
 
     def values() -> dict[str, Any]:
         outputs.update(tap.take())
-        return {"state": state_hash(walk.core.state).hex(), "sessions": f"{walk.core.sessions.hash64():016x}",
-                "outputs": outputs.hexdigest()}
+        moment = walk.moment()
+        return {"state": moment.state_hash.hex(), "sessions": f"{moment.sessions_hash:016x}", "outputs": outputs.hexdigest()}
 
     end = job["end"]
     try:

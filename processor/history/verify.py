@@ -18,6 +18,7 @@ from typing import Any
 
 from processor.errors import ProcessorError, SnapshotError, WrongUse
 from processor.history.history import History
+from processor.history.walk import ends_of
 from processor.journal.url import parse_url
 from processor.recovery.recover import founding_id
 from processor.snapshot.layout import SnapshotInfo
@@ -171,7 +172,7 @@ class Verification:
         if store is None:
             verdict.notes.append("no --snapshots were given: none were looked at")
             return []
-        first, end = journal.ends()
+        first, end = ends_of(journal)
         journal_id = founding_id(self.history.app, journal, first, end)
         good = []
         for found in reversed(store.files()):
@@ -220,7 +221,7 @@ class Verification:
         proof = self._prove(SEEDS[0], marks=[mark for mark in first.marks if info.sequence < mark <= end], end=end,
                             strict=True, snapshot=str(found.path))
         if proof.trouble is not None:
-            trouble = proof.trouble
+            trouble = {"sequence": info.sequence, **proof.trouble}
             if not any(finding.sequence == trouble["sequence"] for finding in verdict.findings):
                 verdict.findings.append(Finding(trouble["sequence"], f"replaying from {found.path.name}: {trouble['text']}",
                                                 trouble.get("expected", ""), trouble.get("found", "")))

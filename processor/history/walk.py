@@ -15,7 +15,7 @@ import numpy as np
 from processor.app import App
 from processor.config import Config
 from processor.counters import Counters
-from processor.errors import JournalError, SnapshotError, WrongUse
+from processor.errors import CorruptJournal, JournalError, SnapshotError, WrongUse
 from processor.history.target import Target, time_text
 from processor.journal.base import Journal, checksum
 from processor.layout import HEADER
@@ -47,8 +47,22 @@ class Moment:
 
     @cached_property
     def state_hash(self) -> bytes:
-        """16 bytes: the hash that the journal and snapshots record, of the state as it is when this is asked first."""
-        return state_hash(self.state)
+        """16 bytes: the hash that the journal and snapshots record, of the state as it is when this is asked first.
+
+        Raises SnapshotError for a state that no snapshot could hold (a value that is not as declared).
+        """
+        try:
+            return state_hash(self.state)
+        except OverflowError as error:
+            raise SnapshotError(f"behind sequence {self.sequence} {error}") from error
+
+
+def ends_of(journal: Journal) -> tuple[int, int]:
+    """Where the journal begins and ends, as far as can be told: what lies before a damage can be asked for all the same."""
+    try:
+        return journal.ends()
+    except CorruptJournal:
+        return 0, 2**62     # the embedded journal's, which begins at 0; the replay meets the damage when it comes there
 
 
 class Walk:
@@ -134,7 +148,7 @@ class Walk:
 
     def _at_end(self) -> bool:
         """Whether the journal has not grown meanwhile."""
-        before, self.end = self.end, self.journal.ends()[1]
+        before, self.end = self.end, ends_of(self.journal)[1]
         return self.end <= before
 
     def moment(self) -> Moment:
