@@ -82,6 +82,14 @@ cdef class Replay:
             return None
         return (<const char*>slot_at(self.record.data, self.done, self.core.slot_bytes))[:self.core.slot_bytes]
 
+    def rest(self, uint64_t until):
+        """The slots of the record in hand that are not applied, up to the one of sequence `until`, as bytes; b"" when none is."""
+        cdef uint64_t count
+        if not self.in_hand or until <= self.core.sequence:
+            return b""
+        count = min(self.record.header.count - self.done, until - self.core.sequence)
+        return (<const char*>slot_at(self.record.data, self.done, self.core.slot_bytes))[:count * self.core.slot_bytes]
+
     def run(self, uint64_t most_events, int timeout_ms):
         """Replays until about most_events are applied (BUSY), there is no record within timeout_ms (IDLE), what stop_after named is
         reached (REACHED), or the plan says something else than skip and apply (that action). Look at core.stop when it says BUSY.

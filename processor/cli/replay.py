@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     last = target_of(arguments.last)
     if arguments.pdb_at is not None and (arguments.pdb_at < 1 or (last.sequence or arguments.pdb_at) < arguments.pdb_at):
         raise WrongUse(f"--pdb-at {arguments.pdb_at} lies outside of what is replayed")
-    with opened(arguments, "replaying") as history, _sink(arguments.outputs) as sink:
+    with opened(arguments, "replaying") as history, sink_to(arguments.outputs) as sink:
         if arguments.step or arguments.pdb_at is not None:
             moment, outputs = _stepped(arguments, history, sink)
         else:
@@ -109,7 +109,7 @@ def stop_before(event: PastEvent, state: Any, apply: Callable[[], None]) -> None
 
 
 @contextlib.contextmanager
-def _sink(path: str | None) -> Iterator[Callable[[PastOutput], None]]:
+def sink_to(path: str | None) -> Iterator[Callable[[PastOutput], None]]:
     """Where outputs go: nowhere, to stdout, or to a file."""
     if path is None:
         yield lambda output: None

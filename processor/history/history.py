@@ -82,7 +82,7 @@ class History:
     def diff(self, before: When, after: When) -> list[Change]:
         """What changed between two moments. The second may be the earlier one: then it is told backwards."""
         first, second = target_of(before), target_of(after)
-        with self._walk(first) as walk:
+        with self.walk(first) as walk:
             walk.to(first, self.progress)
             known = plain(walk.core.state)
             if not _behind(walk, second):
@@ -94,14 +94,14 @@ class History:
         self, directory: str | Path, moment: When = None, *, keep: str | None = None
     ) -> tuple[Moment, SnapshotInfo]:
         """Rebuilds from the first event and writes a snapshot into this directory, for a service to begin with."""
-        with self._walk(target_of(moment), snapshots=False) as walk:
+        with self.walk(target_of(moment), snapshots=False) as walk:
             walk.to(target_of(moment), self.progress)
             return self._moment(walk), walk.write_snapshot(Path(directory), keep)
 
     def write_snapshots(self, directory: str | Path, sequences: Iterable[int]) -> list[SnapshotInfo]:
         """Rebuilds once and writes a snapshot of each of these sequences, which rise; all of them stay."""
         targets = [Target(sequence=sequence) for sequence in sequences]
-        with self._walk(Target(), snapshots=False) as walk:
+        with self.walk(Target(), snapshots=False) as walk:
             written = []
             for target in targets:
                 walk.to(target, self.progress)
@@ -173,7 +173,7 @@ class History:
             raise WrongUse("a replay begins with an event, and they count from 1: 0 is none")
         before = Target(None if target.sequence is None else target.sequence - 1,
                         None if target.time_ns is None else target.time_ns - 1)
-        walk = self._walk(before, snapshots=app is None, app=app)
+        walk = self.walk(before, snapshots=app is None, app=app)
         try:
             walk.forward(before, self.progress)
             if walk.waiting() is None:
@@ -184,11 +184,11 @@ class History:
         return walk
 
     def _at(self, target: Target, *, snapshots: bool) -> Moment:
-        with self._walk(target, snapshots=snapshots) as walk:
+        with self.walk(target, snapshots=snapshots) as walk:
             walk.to(target, self.progress)
             return self._moment(walk)
 
-    def _walk(self, target: Target, *, snapshots: bool = True, app: App | None = None) -> Walk:
+    def walk(self, target: Target, *, snapshots: bool = True, app: App | None = None) -> Walk:
         """A walk that begins at the nearest snapshot before the target, or without snapshots before the first event."""
         store = self.store if snapshots else None
         if self._ends is None or (store is not None and self._beyond(store)):

@@ -126,7 +126,8 @@ def _equal(before: Any, after: Any) -> bool:
     if type(before) is not type(after):
         return False
     both_nan = bool(before != before and after != after)
-    return both_nan or bool(before == after)
+    equal = bool(before == after)
+    return equal or both_nan
 
 
 def _shown(value: Any) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 from processor.app import load_app
 from processor.config import Config
 from processor.errors import CorruptJournal, Diverged, Halted, JournalError, ProcessorError, SnapshotError
+from processor.history.narrow import spread
 from processor.history.target import Target
 from processor.history.walk import Walk, ends_of
 from processor.journal import open_journal
@@ -84,7 +85,7 @@ def marks_of(job: dict[str, Any], begin: int) -> Iterator[int]:
         return
     at = begin
     while True:
-        at += max(1, at // 8)
+        at = spread(at)
         while wanted and wanted[0] <= at:
             if wanted[0] < at:
                 yield wanted[0]

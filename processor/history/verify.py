@@ -14,10 +14,12 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from processor.errors import ProcessorError, SnapshotError, WrongUse
 from processor.history.history import History
+from processor.history.narrow import first_difference, narrow
 from processor.history.walk import ends_of
 from processor.journal.url import parse_url
 from processor.recovery.recover import founding_id
@@ -25,8 +27,7 @@ from processor.snapshot.layout import SnapshotInfo
 from processor.snapshot.store import Found
 
 SEEDS = ("1", "4242")
-MARKS = 64
-NARROWINGS_MAX = 12
+Marks = dict[int, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Verdict:
 class Proof:
     """What one replay has told: values by mark, and how it ended."""
 
-    marks: dict[int, dict[str, str]]
+    marks: Marks
     end: dict[str, Any]
     trouble: dict[str, Any] | None
 
@@ -113,10 +114,12 @@ class Verification:
             if trouble is not None and trouble["trouble"] == "journal":
                 verdict.findings.append(Finding(trouble["sequence"], f"the journal is damaged: {trouble['text']}"))
                 break
-        parted = self._first_difference(first, second)
+        parted = first_difference(first.marks, second.marks)
         if parted is not None:
             low, high = parted
-            at, values = self._narrow(low, high, lambda marks, seed, end: self._prove(seed, marks=marks, end=end))
+            at, values = narrow(low, high, lambda marks: self._both(
+                *(partial(self._prove, seed, marks=marks, end=marks[-1]) for seed in SEEDS)
+            ))
             expected, found = values or (first.marks[high], second.marks[high])
             verdict.findings.append(Finding(
                 at, "two replays of the same events differ (PYTHONHASHSEED "
@@ -134,35 +137,6 @@ class Verification:
                 verdict.findings.append(Finding(trouble["sequence"], "the journal recorded another state hash than replaying it gives",
                                                 trouble["expected"], trouble["found"]))
                 break
-
-    @staticmethod
-    def _first_difference(first: Proof, second: Proof) -> tuple[int, int] | None:
-        """(last equal mark, first different one) of two replays, or None."""
-        low = 0
-        for mark in sorted(first.marks.keys() & second.marks.keys()):
-            if first.marks[mark] != second.marks[mark]:
-                return low, mark
-            low = mark
-        return None
-
-    def _narrow(
-        self, low: int, high: int, prove: Callable[[list[int], str, int], Proof],
-    ) -> tuple[int, tuple[dict[str, str], dict[str, str]] | None]:
-        """Replays again and again with ever closer marks; (first mark that differs, the two values when they were seen again)."""
-        values = None
-        for _ in range(NARROWINGS_MAX):
-            if high - low <= 1 and values is not None:
-                break
-            step = max(1, -(-(high - low) // MARKS))
-            marks = [*range(low + step, high, step), high]
-            with ThreadPoolExecutor(2) as pool:
-                first, second = pool.map(lambda seed, end=high, marks=marks: prove(marks, seed, end), SEEDS)
-            parted = self._first_difference(first, second)
-            if parted is None:
-                break       # not again: a handler that is random only now and then; what was seen stands
-            low, high = max(low, parted[0]), parted[1]
-            values = (first.marks[high], second.marks[high])
-        return high, values
 
     # ---- from snapshots
 
@@ -234,13 +208,13 @@ class Verification:
             low = mark
 
     def _parted_from_snapshot(self, verdict: Verdict, found: Found, low: int, high: int) -> None:
-        def prove(marks: list[int], seed: str, end: int) -> Proof:
-            # Not the seeds are compared here, but the two beginnings.
-            whole = seed == SEEDS[0]
-            proof = self._prove(SEEDS[0], marks=marks, end=end, snapshot=None if whole else str(found.path))
-            return Proof({mark: _state(values) for mark, values in proof.marks.items()}, proof.end, proof.trouble)
+        def both(marks: list[int]) -> tuple[Marks, Marks]:
+            whole, part = self._both(*(
+                partial(self._prove, SEEDS[0], marks=marks, end=marks[-1], snapshot=path) for path in (None, str(found.path))
+            ))
+            return {mark: _state(one) for mark, one in whole.items()}, {mark: _state(one) for mark, one in part.items()}
 
-        at, values = self._narrow(low, high, prove)
+        at, values = narrow(low, high, both)
         expected, got = values or ({}, {})
         verdict.findings.append(Finding(
             at, f"replaying from {found.path.name} gives another state than replaying from the first event: a handler uses "
@@ -254,6 +228,13 @@ class Verification:
         verdict.notes.append("--deep: each event of this application has a handler of one tier; there is nothing to compare")
 
     # ---- processes
+
+    @staticmethod
+    def _both(one: Callable[[], Proof], other: Callable[[], Proof]) -> tuple[Marks, Marks]:
+        """What two replays tell at their marks, run beside each other."""
+        with ThreadPoolExecutor(2) as pool:
+            first, second = pool.map(lambda run: run(), (one, other))
+        return first.marks, second.marks
 
     def _prove(
         self, seed: str, *, marks: list[int], end: int | None = None, spread: bool = False, strict: bool = False,

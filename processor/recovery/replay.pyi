@@ -21,6 +21,8 @@ class Replay:
     @property
     def waiting(self) -> bytes | None:
         """The slot that would be applied next, when its record is in hand."""
+    def rest(self, until: int) -> bytes:
+        """The slots of the record in hand that are not applied, up to sequence `until`."""
     def stop_after(self, sequence: int | None = None, time_ns: int | None = None) -> None:
         """Makes run say REACHED behind this sequence, or behind the last event whose timestamp is not later."""
     def know_hash(self, sequence: int, state: bytes, sessions: int) -> None:
