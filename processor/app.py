@@ -60,7 +60,9 @@ class App:
         return self._declare(self._outputs, cls, number)
 
     def state(self, cls: type) -> type:
-        """Declares the state: a class without required arguments (a plain class becomes a dataclass), or a NativeState."""
+        """Declares the state: a class without required arguments (a plain class becomes a dataclass), or a
+        NativeState.
+        """
         if self.state_type is not None:
             raise WrongUse(f"{self.name}: the state is declared already, as {self.state_type.__name__}")
         native = any(base.__name__ == "NativeState" for base in cls.__mro__)
@@ -68,7 +70,9 @@ class App:
         return self.state_type
 
     def on(self, event: type, handler: Any = None) -> Any:
-        """Registers what handles an event type: a callable (state, event, ctx), or a NativeHandler given as `handler`."""
+        """Registers what handles an event type: a callable (state, event, ctx), or a NativeHandler given as
+        `handler`.
+        """
         message = self._classes.get(event)
         if message is None or message not in self._events:
             raise WrongUse(f"{self.name}: {event!r} is not declared with @app.event")

@@ -43,7 +43,8 @@ class SnapshotError(ProcessorError):
 class Diverged(ProcessorError):
     """Replaying the journal gives another state than the one whose hash it recorded; the message has both.
 
-    `sequence` is that of the state, `recorded` and `replayed` the two hashes, of the state and of the session table, as text.
+    `sequence` is that of the state, `recorded` and `replayed` the two hashes, of the state and of the session table,
+    as text.
     """
 
     def __init__(self, message: str, sequence: int = 0, recorded: str = "", replayed: str = "") -> None:
@@ -76,7 +77,9 @@ class ClientError(ProcessorError):
 
 
 class ClientTimeout(ClientError, TimeoutError):
-    """No answer in time; `unanswered` are the request numbers that wait for one. They stay in flight: the client is usable."""
+    """No answer in time; `unanswered` are the request numbers that wait for one. They stay in flight: the client is
+    usable.
+    """
 
     def __init__(self, message: str, unanswered: tuple[int, ...] = ()) -> None:
         super().__init__(message)

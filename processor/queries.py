@@ -1,4 +1,6 @@
-"""Named queries of an application: functions of the state (and arguments) that change nothing, asked of the past or the live state."""
+"""Named queries of an application: functions of the state (and arguments) that change nothing, asked of the past or
+the live state.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from processor.errors import QueryError, WrongUse
 
 
 def ask(app: App, state: Any, name: str, arguments: Sequence[Any] = ()) -> Any:
-    """The answer of the query. Raises WrongUse for an unknown one or arguments it does not take, QueryError when it raises."""
+    """The answer of the query. Raises WrongUse for an unknown one or arguments it does not take, QueryError when it
+    raises.
+    """
     function = named(app, name)
     check_arguments(app, name, arguments)
     try:
@@ -38,7 +42,9 @@ def check_arguments(app: App, name: str, arguments: Sequence[Any]) -> None:
     try:
         signature.bind(None, *arguments)
     except TypeError as error:
-        raise WrongUse(f"{app.name}: the query {name}{signature} does not take {list(arguments)!r} behind the state: {error}") from None
+        raise WrongUse(
+            f"{app.name}: the query {name}{signature} does not take {list(arguments)!r} behind the state: {error}"
+        ) from None
 
 
 def from_texts(app: App, name: str, texts: Sequence[str]) -> list[Any]:

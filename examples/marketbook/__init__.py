@@ -32,7 +32,7 @@ class Level:
 
 @app.event
 class Message:
-    """A row of the message file, and the far level that no message announced, where the book takes one over (size 0: none)."""
+    """A row of the message file, and the far level that the book takes over without a message (size 0: none)."""
 
     order: u64
     price: i64

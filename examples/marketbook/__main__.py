@@ -30,8 +30,13 @@ def main(argv: list[str] | None = None) -> int:
             rows, sequence = load(arguments.messages, arguments.orderbook, arguments.journal)
             print(json.dumps({"ok": True, "rows": rows, "sequence": sequence, "journal": arguments.journal}))
             return EXIT_DONE
-        checked = check(arguments.orderbook, arguments.journal, rows=arguments.rows, seed=arguments.seed,
-                        snapshots=arguments.snapshots)
+        checked = check(
+            arguments.orderbook,
+            arguments.journal,
+            rows=arguments.rows,
+            seed=arguments.seed,
+            snapshots=arguments.snapshots,
+        )
     except ProcessorError as error:
         print(f"marketbook: {error}", file=sys.stderr)
         return error.exit_code

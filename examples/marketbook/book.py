@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 BUY, SELL = 1, -1
 ADD, CANCEL, DELETE, EXECUTE, HIDDEN = 1, 2, 3, 4, 5
-MESSAGE_TYPES = range(1, 8)     # 5 executes a hidden order, 6 is a cross trade, 7 a halt: the visible book stays
-ANONYMOUS = 0                   # the order that stands for everything at a level that no message announced
+MESSAGE_TYPES = range(1, 8)  # 5 executes a hidden order, 6 is a cross trade, 7 a halt: the visible book stays
+ANONYMOUS = 0  # the order that stands for everything at a level that no message announced
 
 
 @dataclass
 class Book:
-    """`asks` and `bids`: price -> order -> size. No more than `depth` levels a side are known, `row` messages are in."""
+    """`asks` and `bids`: price -> order -> size, of at most `depth` levels a side. `row`: the last message."""
 
     depth: int = 0
     row: int = -1
@@ -40,7 +40,7 @@ class Book:
             return False
         level = levels.get(price)
         if level is None:
-            return False        # behind the levels that are known
+            return False  # behind the levels that are known
         if order not in level:
             order = ANONYMOUS
         left = level.get(order, 0) - size

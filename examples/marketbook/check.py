@@ -1,4 +1,4 @@
-"""Compares the state at random rows with what the exchange published: by sequence and by time, with and without snapshots."""
+"""Compares states of the past with what the exchange published: by sequence, by time, with and without snapshots."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from processor.journal import open_journal
 from processor.layout import BLOCK_HEADER
 from processor.recovery.plan import PLAN_APPLY, RecoveryPlan
 
-SNAPSHOTS = 16      # that are made for the time of a check, where none are named
-SLOW_QUERIES = 5    # rows that are asked for without snapshots as well
+SNAPSHOTS = 16  # that are made for the time of a check, where none are named
+SLOW_QUERIES = 5  # rows that are asked for without snapshots as well
 
 
 @dataclass
@@ -39,21 +39,29 @@ class Checked:
 
     def summary(self) -> dict[str, object]:
         return {
-            "ok": self.asked > 0 and self.equal == self.asked, "rows": self.rows, "states": self.asked, "equal": self.equal,
+            "ok": self.asked > 0 and self.equal == self.asked,
+            "rows": self.rows,
+            "states": self.asked,
+            "equal": self.equal,
             "by_time": self.by_time,
             "query_seconds_median": round(statistics.median(self.seconds), 6) if self.seconds else None,
-            "query_seconds_median_without_snapshots":
-                round(statistics.median(self.seconds_without), 6) if self.seconds_without else None,
+            "query_seconds_median_without_snapshots": round(statistics.median(self.seconds_without), 6)
+            if self.seconds_without
+            else None,
             "first_different": self.first_different or None,
         }
 
 
-def check(orderbook: str | Path, journal: str, *, rows: int = 100, seed: int = 1, snapshots: str | Path | None = None) -> Checked:
-    """Asks for `rows` random rows (all, when the file has no more). Raises WrongUse when file and journal do not go together."""
+def check(
+    orderbook: str | Path, journal: str, *, rows: int = 100, seed: int = 1, snapshots: str | Path | None = None
+) -> Checked:
+    """Asks for `rows` random rows (all, when the file has no more). Raises WrongUse for another file's journal."""
     published = [np.array(row, np.int64) for row in read_levels(orderbook)]
     sequences, times = row_events(journal)
     if len(published) != len(sequences):
-        raise WrongUse(f"{orderbook} has {len(published)} rows, the journal {journal} holds {len(sequences)}: they are no pair")
+        raise WrongUse(
+            f"{orderbook} has {len(published)} rows, the journal {journal} holds {len(sequences)}: they are no pair"
+        )
     chosen = sorted(random.Random(seed).sample(range(len(published)), min(rows, len(published))))
     result = Checked(rows=len(published))
     with tempfile.TemporaryDirectory(prefix="marketbook-") as directory:
@@ -71,7 +79,9 @@ def check(orderbook: str | Path, journal: str, *, rows: int = 100, seed: int = 1
     return result
 
 
-def _ask(result: Checked, history: History, published: np.ndarray, row: int, target: Target, seconds: list[float]) -> None:
+def _ask(
+    result: Checked, history: History, published: np.ndarray, row: int, target: Target, seconds: list[float]
+) -> None:
     started = time.perf_counter()
     moment = history.at(target)
     seconds.append(time.perf_counter() - started)
@@ -132,4 +142,6 @@ def _blocks(url: str, dtype: np.dtype) -> Iterator[np.ndarray]:
 def write_snapshots(journal: str, directory: Path, sequences: np.ndarray) -> None:
     """A snapshot every so many rows, all on one way through the journal."""
     with History(app, journal) as history:
-        history.write_snapshots(directory, sorted({int(part[0]) for part in np.array_split(sequences, SNAPSHOTS) if len(part)}))
+        history.write_snapshots(
+            directory, sorted({int(part[0]) for part in np.array_split(sequences, SNAPSHOTS) if len(part)})
+        )

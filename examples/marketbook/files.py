@@ -12,7 +12,7 @@ from pathlib import Path
 
 from processor.errors import WrongUse
 
-NO_PRICE = 9_999_999_999        # with a sign: this side has no such level
+NO_PRICE = 9_999_999_999  # with a sign: this side has no such level
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -51,12 +51,13 @@ def read_messages(path: str | Path) -> Iterator[MessageRow]:
             yield MessageRow(time_ns, int(kind), int(order), int(size), int(price), int(side))
         except ValueError:
             raise WrongUse(
-                f"{path}, row {number}: expected time, type, order id, size, price, direction; found {','.join(row)[:100]!r}"
+                f"{path}, row {number}: expected time, type, order id, size, price, direction; found "
+                f"{','.join(row)[:100]!r}"
             ) from None
 
 
 def read_levels(path: str | Path) -> Iterator[list[tuple[int, int, int, int]]]:
-    """The rows of an orderbook file, each a list of (ask price, ask size, bid price, bid size), the best level first."""
+    """The rows of an orderbook file: lists of (ask price, ask size, bid price, bid size), the best level first."""
     for number, row in _rows(path):
         try:
             values = [int(value) for value in row]
@@ -79,8 +80,7 @@ def sides(row: list[tuple[int, int, int, int]]) -> tuple[list[tuple[int, int]], 
 def _rows(path: str | Path) -> Iterator[tuple[int, list[str]]]:
     path = Path(path)
     try:
-        opened = gzip.open(path, "rt", newline="") if path.suffix == ".gz" else open(path, newline="")
-        with opened as file:
+        with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as file:
             yield from enumerate(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise WrongUse(f"{path}: cannot be read: {error}") from error

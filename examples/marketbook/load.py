@@ -16,7 +16,7 @@ Levels = list[tuple[int, int, int, int]]
 
 
 def load(messages: str | Path, orderbook: str | Path, journal: str) -> tuple[int, int]:
-    """(rows, sequence of the last event). Raises WrongUse for files that do not go together; nothing is written then."""
+    """(rows, sequence of the last event). Raises WrongUse, before anything is written, for files that are no pair."""
     pairs = list(_pairs(messages, orderbook))
     if not pairs:
         raise WrongUse(f"{messages} holds no message")
@@ -55,11 +55,14 @@ def events(pairs: list[tuple[MessageRow, Levels]]) -> Iterator[tuple[Any, int]]:
         price, size = _far(book, row, message, levels)
         if size:
             book.take_over(message.side, price, size)
-        yield Message(message.order, message.price, message.size, price, size, row, message.type, message.side), message.time_ns
+        yield (
+            Message(message.order, message.price, message.size, price, size, row, message.type, message.side),
+            message.time_ns,
+        )
 
 
 def _far(book: Book, row: int, message: MessageRow, levels: Levels) -> tuple[int, int]:
-    """Applies the message; the level that its row shows at the far end of the side where it has emptied one, or (0, 0)."""
+    """Applies the message; the far level that the row shows where it has emptied one, as (price, size), or (0, 0)."""
     if row == 0 or not ADD <= message.type < HIDDEN:
         return 0, 0
     if not book.apply(message.type, message.side, message.order, message.price, message.size):

@@ -14,7 +14,9 @@ HELP = "what changed in the state between two moments"
 def configure(parser: argparse.ArgumentParser) -> None:
     add_journal(parser)
     parser.add_argument("--at", required=True, metavar="A", help=MOMENT_HELP)
-    parser.add_argument("--and", required=True, dest="other", metavar="B", help="the other moment; may be the earlier one")
+    parser.add_argument(
+        "--and", required=True, dest="other", metavar="B", help="the other moment; may be the earlier one"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

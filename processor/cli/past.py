@@ -22,12 +22,23 @@ MOMENT_HELP = f"a moment is {FORMS}; a time means behind the last event that is 
 def add_journal(parser: argparse.ArgumentParser, *, snapshots: bool = True) -> None:
     """--app, --journal, --snapshots, --window, --allow-finite-retention, --json."""
     parser.add_argument("--app", required=True, metavar="MODULE:APP", help="for example examples.bank:app")
-    parser.add_argument("--journal", required=True, metavar="URL",
-                        help="kafka://host:port/topic, embedded:path or embedded:///path; live or stopped")
+    parser.add_argument(
+        "--journal",
+        required=True,
+        metavar="URL",
+        help="kafka://host:port/topic, embedded:path or embedded:///path; live or stopped",
+    )
     if snapshots:
-        parser.add_argument("--snapshots", metavar="DIR", help="the service's; without it all is replayed from the first event")
-    parser.add_argument("--window", type=int, default=Config.window, metavar="N",
-                        help="the service's --window, where no snapshot tells it (default %(default)s)")
+        parser.add_argument(
+            "--snapshots", metavar="DIR", help="the service's; without it all is replayed from the first event"
+        )
+    parser.add_argument(
+        "--window",
+        type=int,
+        default=Config.window,
+        metavar="N",
+        help="the service's --window, where no snapshot tells it (default %(default)s)",
+    )
     parser.add_argument("--allow-finite-retention", action="store_true", help="accept a topic whose records expire")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -41,10 +52,17 @@ def opened(arguments: argparse.Namespace, title: str, *, snapshots: bool = True)
     """The history that the arguments name, with a bar on stderr."""
     directory = getattr(arguments, "snapshots", None) if snapshots else None
     app = load_app(arguments.app)
-    with RecoveryBar(title, lines=True) as bar, History(
-        app, arguments.journal, directory, config=config_of(arguments),
-        report=lambda line: print(line, file=sys.stderr, flush=True), progress=bar,
-    ) as history:
+    with (
+        RecoveryBar(title, lines=True) as bar,
+        History(
+            app,
+            arguments.journal,
+            directory,
+            config=config_of(arguments),
+            report=lambda line: print(line, file=sys.stderr, flush=True),
+            progress=bar,
+        ) as history,
+    ):
         yield history
 
 

@@ -1,4 +1,6 @@
-"""The bar of a replay: what is done, how fast, and when it will end. Where stderr is no terminal, a JSON line now and then instead."""
+"""The bar of a replay: what is done, how fast, and when it will end. Where stderr is no terminal, a JSON line now
+and then instead.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ LINE_EVERY_S = 5.0
 class RecoveryBar:
     """Called with (done, total, events); done and total are in units of the journal's positions, or of events.
 
-    `lines`: where stderr is no terminal, {"progress": ...} with the seconds left is written there, at most every LINE_EVERY_S.
+    `lines`: where stderr is no terminal, {"progress": ...} with the seconds left is written there, at most every
+    LINE_EVERY_S.
     """
 
     def __init__(self, title: str = "recovering", *, lines: bool = False) -> None:

@@ -23,21 +23,37 @@ HELP = "replay events of the past: their outputs, step by step, or in the debugg
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_journal(parser)
-    parser.add_argument("--from", default="1", dest="first", metavar="A",
-                        help=f"first event (default: the journal's); {MOMENT_HELP}, and here from the first one not earlier")
+    parser.add_argument(
+        "--from",
+        default="1",
+        dest="first",
+        metavar="A",
+        help=f"first event (default: the journal's); {MOMENT_HELP}, and here from the first one not earlier",
+    )
     parser.add_argument("--to", default=None, dest="last", metavar="B", help="last event (default: the journal's)")
-    parser.add_argument("--with", dest="other", metavar="OTHER:APP",
-                        help="another version of the application, which runs from the journal's first event on")
+    parser.add_argument(
+        "--with",
+        dest="other",
+        metavar="OTHER:APP",
+        help="another version of the application, which runs from the journal's first event on",
+    )
     parser.add_argument("--outputs", metavar="FILE", help="write every output as a JSON line; - is stdout")
-    parser.add_argument("--step", action="store_true",
-                        help="show each event, what it said and what it changed; Enter goes on, q ends")
-    parser.add_argument("--pdb-at", type=int, metavar="SEQUENCE",
-                        help="stop in the debugger before this event, with `event` and `state`; s goes into its handler")
+    parser.add_argument(
+        "--step", action="store_true", help="show each event, what it said and what it changed; Enter goes on, q ends"
+    )
+    parser.add_argument(
+        "--pdb-at",
+        type=int,
+        metavar="SEQUENCE",
+        help="stop in the debugger before this event, with `event` and `state`; s goes into its handler",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     last = target_of(arguments.last)
-    if arguments.pdb_at is not None and (arguments.pdb_at < 1 or (last.sequence or arguments.pdb_at) < arguments.pdb_at):
+    if arguments.pdb_at is not None and (
+        arguments.pdb_at < 1 or (last.sequence or arguments.pdb_at) < arguments.pdb_at
+    ):
         raise WrongUse(f"--pdb-at {arguments.pdb_at} lies outside of what is replayed")
     with opened(arguments, "replaying") as history, sink_to(arguments.outputs) as sink:
         if arguments.step or arguments.pdb_at is not None:
@@ -53,7 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def _replayed(arguments: argparse.Namespace, history: History, sink: Callable[[PastOutput], None]) -> tuple[Moment, int]:
+def _replayed(
+    arguments: argparse.Namespace, history: History, sink: Callable[[PastOutput], None]
+) -> tuple[Moment, int]:
     count = 0
 
     def on_output(output: PastOutput) -> None:
@@ -84,8 +102,13 @@ def _stepped(arguments: argparse.Namespace, history: History, sink: Callable[[Pa
         if arguments.step:
             found = list(changes(known, plain(moment.state)))
             if arguments.json:
-                print_json({**step.event.as_json(), "outputs": [one.as_json() for one in step.outputs],
-                            "changes": [one.as_json() for one in found]})
+                print_json(
+                    {
+                        **step.event.as_json(),
+                        "outputs": [one.as_json() for one in step.outputs],
+                        "changes": [one.as_json() for one in found],
+                    }
+                )
             else:
                 print(f"{step.event.sequence}: {step.event}")
                 for line in (*step.outputs, *found):
@@ -102,7 +125,10 @@ def _stepped(arguments: argparse.Namespace, history: History, sink: Callable[[Pa
 
 def stop_before(event: PastEvent, state: Any, apply: Callable[[], None]) -> None:
     """The debugger, with the event and the state before it in hand; its command `s` goes into the handler."""
-    print(f"before sequence {event.sequence}: {event}; the state is `state`, s goes into the handler, c goes on", file=sys.stderr)
+    print(
+        f"before sequence {event.sequence}: {event}; the state is `state`, s goes into the handler, c goes on",
+        file=sys.stderr,
+    )
     debugger = pdb.Pdb(skip=["processor.history.*", "processor.recovery.*"])
     debugger.set_trace()
     apply()

@@ -33,6 +33,10 @@ def run(arguments: argparse.Namespace) -> int:
             print(finding)
         for note in verdict.notes:
             print(f"note: {note}")
-        print(f"{'equal' if verdict.ok else 'DIFFERENT'}: {verdict.sequence} events, state hash {verdict.state_hash or '-'}, "
-              f"{verdict.claims} claims, {verdict.hashes} recorded hashes, {verdict.snapshots} snapshots, {verdict.void} void records")
+        print(
+            f"{'equal' if verdict.ok else 'DIFFERENT'}: {verdict.sequence} events, state hash "
+            f"{verdict.state_hash or '-'}, "
+            f"{verdict.claims} claims, {verdict.hashes} recorded hashes, {verdict.snapshots} snapshots, "
+            f"{verdict.void} void records"
+        )
     return EXIT_DONE if verdict.ok else EXIT_CHECK_FAILED

@@ -19,8 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_journal(parser)
     parser.add_argument("--edits", metavar="FILE", help=f"JSON lines; {FORM}")
     parser.add_argument("--with", dest="other", metavar="OTHER:APP", help="another version of the application")
-    parser.add_argument("--outputs", metavar="FILE",
-                        help="write what is said from the first edit on, as JSON lines; - is stdout")
+    parser.add_argument(
+        "--outputs", metavar="FILE", help="write what is said from the first edit on, as JSON lines; - is stdout"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -31,17 +32,24 @@ def run(arguments: argparse.Namespace) -> int:
     with opened(arguments, "replaying") as history, sink_to(arguments.outputs) as sink:
         outcome = WhatIf(history, edits, other).run(sink)
     if arguments.json:
-        print_json({
-            "ok": True, "states_part": outcome.states_part, "outputs_part": outcome.outputs_part,
-            "said_then": [one.as_json() for one in outcome.said_then],
-            "said_now": [one.as_json() for one in outcome.said_now],
-            "original": described(outcome.original), "edited": described(outcome.edited),
-            "changes": [change.as_json() for change in outcome.changes],
-        })
+        print_json(
+            {
+                "ok": True,
+                "states_part": outcome.states_part,
+                "outputs_part": outcome.outputs_part,
+                "said_then": [one.as_json() for one in outcome.said_then],
+                "said_now": [one.as_json() for one in outcome.said_now],
+                "original": described(outcome.original),
+                "edited": described(outcome.edited),
+                "changes": [change.as_json() for change in outcome.changes],
+            }
+        )
         return EXIT_DONE
     print(f"original: {headline(outcome.original)}")
     print(f"edited:   {headline(outcome.edited)}")
-    print("the states never part" if outcome.states_part is None else f"the states part at sequence {outcome.states_part}")
+    print(
+        "the states never part" if outcome.states_part is None else f"the states part at sequence {outcome.states_part}"
+    )
     if outcome.outputs_part is None:
         print("the outputs never part")
     else:

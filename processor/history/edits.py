@@ -1,4 +1,6 @@
-"""Edits of a journal's events, as a file of JSON lines: {"op": "replace"|"remove"|"insert", "sequence": N, "event": {...}}."""
+"""Edits of a journal's events, as a file of JSON lines: {"op": "replace"|"remove"|"insert", "sequence": N, "event":
+{...}}.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from processor.schema import Message, Schema
 
 OPERATIONS = ("replace", "remove", "insert")
 FORM = (
-    'an edit is {"op": "replace"|"remove"|"insert", "sequence": N, "event": {"type": NAME, FIELD: VALUE, ...}} (insert: before N; '
+    'an edit is {"op": "replace"|"remove"|"insert", "sequence": N, "event": {"type": NAME, FIELD: VALUE, ...}} '
+    '(insert: before N; '
     "a replacement may leave out the type, and fields that stay; a removal has no event)"
 )
 
@@ -87,5 +90,7 @@ def _edit(where: str, value: Any, schema: Schema) -> Edit:
     elif message is not None:
         unknown = fields.keys() - message.fields.keys()
         if unknown:
-            raise WrongUse(f"{where}: {message.name} has no field {sorted(unknown)[0]!r}; it has {', '.join(message.fields)}")
+            raise WrongUse(
+                f"{where}: {message.name} has no field {sorted(unknown)[0]!r}; it has {', '.join(message.fields)}"
+            )
     return Edit(op, sequence, message, fields)

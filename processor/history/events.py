@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from processor.history.plain import jsonable
-from processor.layout import CONTROL_FIRST, CONTROL_NAMES, CONTROL_PAYLOADS, HEADER, REPLY, REPLY_NAMES, SLOT_HEADER_BYTES
+from processor.layout import (
+    CONTROL_FIRST,
+    CONTROL_NAMES,
+    CONTROL_PAYLOADS,
+    HEADER,
+    REPLY,
+    REPLY_NAMES,
+    SLOT_HEADER_BYTES,
+)
 from processor.schema import Schema
 
 REPLY_DONE = 0xFF01
@@ -32,14 +40,20 @@ class PastEvent:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "sequence": self.sequence, "timestamp": self.timestamp, "session": self.session, "request": self.request,
-            "type": self.name, "event": jsonable(self.fields),
+            "sequence": self.sequence,
+            "timestamp": self.timestamp,
+            "session": self.session,
+            "request": self.request,
+            "type": self.name,
+            "event": jsonable(self.fields),
         }
 
 
 @dataclass(frozen=True)
 class PastOutput:
-    """What the logic said about the event `sequence`: the `index`-th output. A refusal is `rejected`, with its `reason`."""
+    """What the logic said about the event `sequence`: the `index`-th output. A refusal is `rejected`, with its
+    `reason`.
+    """
 
     sequence: int
     timestamp: int
@@ -53,8 +67,12 @@ class PastOutput:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "sequence": self.sequence, "timestamp": self.timestamp, "index": self.index, "request": self.request,
-            "type": self.name, "output": jsonable(self.fields),
+            "sequence": self.sequence,
+            "timestamp": self.timestamp,
+            "index": self.index,
+            "request": self.request,
+            "type": self.name,
+            "output": jsonable(self.fields),
         }
 
 
@@ -69,18 +87,25 @@ def event_of(schema: Schema, slot: bytes) -> PastEvent:
         if kind in CONTROL_PAYLOADS:
             dtype = CONTROL_PAYLOADS[kind]
             row = np.frombuffer(payload, dtype, 1)[0]
-            fields = {key: row[key].tobytes() if dtype[key].kind == "V" else row[key].item()
-                      for key in dtype.names or () if key != "reserved"}
+            fields = {
+                key: row[key].tobytes() if dtype[key].kind == "V" else row[key].item()
+                for key in dtype.names or ()
+                if key != "reserved"
+            }
     elif kind in schema.events:
         message = schema.events[kind]
         name, fields = message.name, message.unpack(payload[: message.length])
     else:
         name, fields = f"type {kind}", {"payload": payload[:length]}
-    return PastEvent(int(head["sequence"]), int(head["timestamp"]), int(head["session"]), int(head["request"]), name, fields)
+    return PastEvent(
+        int(head["sequence"]), int(head["timestamp"]), int(head["session"]), int(head["request"]), name, fields
+    )
 
 
 def outputs_of(schema: Schema, frames: bytes) -> Iterator[PastOutput]:
-    """The outputs in reply frames; what the processor itself says (that an event was applied in silence) is left out."""
+    """The outputs in reply frames; what the processor itself says (that an event was applied in silence) is left
+    out.
+    """
     at = 0
     while at < len(frames):
         head = np.frombuffer(frames, REPLY, 1, at)[0]

@@ -1,8 +1,8 @@
 """The past of an application: its state at any moment of its journal, as the application's own objects.
 
-    with History(app, "embedded:state/bank/journal", snapshots="state/bank/snapshots") as history:
-        history.at(1000).state.balances
-        history.at("2026-01-31T12:00:00").sequence
+with History(app, "embedded:state/bank/journal", snapshots="state/bank/snapshots") as history:
+    history.at(1000).state.balances
+    history.at("2026-01-31T12:00:00").sequence
 """
 
 from __future__ import annotations
@@ -38,26 +38,37 @@ class Step:
 
 
 class History:
-    """The past in a journal, live or stopped; reads it without a lock and writes nothing, so a running service is not disturbed.
+    """The past in a journal, live or stopped; reads it without a lock and writes nothing, so a running service is not
+    disturbed.
 
-    `app` is an App, or its name MODULE:APP. `snapshots`: the service's directory; without it every answer is replayed from the first
-    event. A moment is a sequence, a time (ns since the epoch, ISO text or a datetime; see history.target), or None for the end: a
-    time means behind the last event whose timestamp is not later. `report` gets a line for each snapshot that cannot be used.
+    `app` is an App, or its name MODULE:APP. `snapshots`: the service's directory; without it every answer is replayed
+    from the first event. A moment is a sequence, a time (ns since the epoch, ISO text or a datetime; see
+    history.target), or None for the end: a time means behind the last event whose timestamp is not later. `report`
+    gets a line for each snapshot that cannot be used.
 
-    Methods raise WrongUse for a moment that the journal does not hold, and what recovery raises: SchemaMismatch, CorruptJournal,
-    SnapshotError, Diverged when a recorded hash is another one, Halted when a handler raises. One thread at a time.
+    Methods raise WrongUse for a moment that the journal does not hold, and what recovery raises: SchemaMismatch,
+    CorruptJournal, SnapshotError, Diverged when a recorded hash is another one, Halted when a handler raises. One
+    thread at a time.
     """
 
     def __init__(
-        self, app: App | str, journal: str, snapshots: str | Path | None = None, *, config: Config | None = None,
-        report: Callable[[str], None] = lambda line: None, progress: Progress | None = None,
+        self,
+        app: App | str,
+        journal: str,
+        snapshots: str | Path | None = None,
+        *,
+        config: Config | None = None,
+        report: Callable[[str], None] = lambda line: None,
+        progress: Progress | None = None,
     ) -> None:
         self.app = load_app(app) if isinstance(app, str) else app
         self.app.check()
         self.config = config or Config()
         self.store = SnapshotStore(snapshots) if snapshots is not None else None
         if self.store is not None and not self.store.directory.is_dir():
-            raise WrongUse(f"{snapshots}: there is no such directory of snapshots; leave it out to replay from the first event")
+            raise WrongUse(
+                f"{snapshots}: there is no such directory of snapshots; leave it out to replay from the first event"
+            )
         self.report, self.progress = report, progress
         self.journal = open_journal(
             journal, settings=self.config.journal_settings, allow_finite_retention=self.config.allow_finite_retention
@@ -111,12 +122,18 @@ class History:
     # ---- events
 
     def replay(
-        self, first: When = 1, last: When = None, *, on_output: Callable[[PastOutput], Any] | None = None,
+        self,
+        first: When = 1,
+        last: When = None,
+        *,
+        on_output: Callable[[PastOutput], Any] | None = None,
         app: App | str | None = None,
     ) -> Moment:
-        """Replays from the event `first` (a time: from the first one that is not earlier) to `last`; returns the moment behind.
+        """Replays from the event `first` (a time: from the first one that is not earlier) to `last`; returns the
+        moment behind.
 
-        `on_output` gets every output on the way, in order. With another `app`, that one has run from the first event of the journal.
+        `on_output` gets every output on the way, in order. With another `app`, that one has run from the first event
+        of the journal.
         """
         other = load_app(app) if isinstance(app, str) else app
         with self._begun(first, other) as walk:
@@ -129,7 +146,7 @@ class History:
                         on_output(output)
 
             def progress(done: int, total: int, events: int) -> None:
-                tell()      # in between, too: memory is bounded by a turn's outputs
+                tell()  # in between, too: memory is bounded by a turn's outputs
                 if self.progress is not None:
                     self.progress(done, total, events)
 
@@ -138,13 +155,17 @@ class History:
             return self._moment(walk)
 
     def steps(
-        self, first: When = 1, last: When = None, *, app: App | str | None = None,
+        self,
+        first: When = 1,
+        last: When = None,
+        *,
+        app: App | str | None = None,
         before: Callable[[PastEvent, Any, Callable[[], None]], None] | None = None,
     ) -> Iterator[Step]:
         """The events from `first` to `last`, one by one, each with its outputs and the state behind it.
 
-        `before(event, state, apply)`, if given, is called while the event is in hand and not applied; what it leaves to do is done
-        behind it, so it may call `apply` itself, once (a debugger that steps into the handler does).
+        `before(event, state, apply)`, if given, is called while the event is in hand and not applied; what it leaves
+        to do is done behind it, so it may call `apply` itself, once (a debugger that steps into the handler does).
         """
         other = load_app(app) if isinstance(app, str) else app
         end = target_of(last)
@@ -162,7 +183,7 @@ class History:
                 walk.to(target)
                 yield Step(event, tuple(outputs_of(walk.app.schema, tap.take())), walk.moment())
             if end.sequence is not None and walk.core.sequence < end.sequence:
-                walk.to(end)        # raises: it is past the end
+                walk.to(end)  # raises: it is past the end
 
     # ---- inside
 
@@ -171,8 +192,10 @@ class History:
         target = target_of(first)
         if target.sequence == 0:
             raise WrongUse("a replay begins with an event, and they count from 1: 0 is none")
-        before = Target(None if target.sequence is None else target.sequence - 1,
-                        None if target.time_ns is None else target.time_ns - 1)
+        before = Target(
+            None if target.sequence is None else target.sequence - 1,
+            None if target.time_ns is None else target.time_ns - 1,
+        )
         walk = self.walk(before, snapshots=app is None, app=app)
         try:
             walk.forward(before, self.progress)
@@ -200,7 +223,13 @@ class History:
             return target.time_ns is None or info.meta.timestamp <= target.time_ns
 
         return Walk(
-            app or self.app, self.journal, self.config, self._ends, store=store, settings=self.store, fits=fits,
+            app or self.app,
+            self.journal,
+            self.config,
+            self._ends,
+            store=store,
+            settings=self.store,
+            fits=fits,
             report=self.report,
         )
 

@@ -25,8 +25,8 @@ def narrow(
 ) -> tuple[int, tuple[Value, Value] | None]:
     """Where two replays that are equal behind `low` and differ behind `high` part, and their values there.
 
-    `run(marks)` replays both and looks behind each mark. Should it see no difference any more (a handler that is random only now and
-    then), what was seen before stands; values None: it was not seen again at all.
+    `run(marks)` replays both and looks behind each mark. Should it see no difference any more (a handler that is
+    random only now and then), what was seen before stands; values None: it was not seen again at all.
     """
     values = None
     for _ in range(NARROWINGS_MAX):
@@ -43,5 +43,7 @@ def narrow(
 
 
 def spread(begin: int, step: int = 1) -> int:
-    """The mark behind `begin` when the end is not known: ever wider apart, so that there are few, and the first ones close."""
+    """The mark behind `begin` when the end is not known: ever wider apart, so that there are few, and the first ones
+    close.
+    """
     return begin + max(step, begin // 8)

@@ -1,7 +1,7 @@
 """States as plain values: to be shown, written as JSON, and compared.
 
-A dataclass becomes a dict of its fields; a state with a method `describe` (a native one) is what that returns; bytes stay bytes.
-Plain values are copies: they stay what they are when the state goes on.
+A dataclass becomes a dict of its fields; a state with a method `describe` (a native one) is what that returns; bytes
+stay bytes. Plain values are copies: they stay what they are when the state goes on.
 """
 
 from __future__ import annotations
@@ -148,7 +148,9 @@ def jsonable(value: Any) -> Any:
         return base64.b64encode(value).decode()
     if isinstance(value, np.ndarray):
         if value.dtype.names:
-            return [dict(zip(value.dtype.names, jsonable(list(row)), strict=True)) for row in value.reshape(-1).tolist()]
+            return [
+                dict(zip(value.dtype.names, jsonable(list(row)), strict=True)) for row in value.reshape(-1).tolist()
+            ]
         return jsonable(value.tolist())
     if isinstance(value, str | int | float | bool) or value is None:
         return value

@@ -1,8 +1,8 @@
 """One replay of a verification, in a process of its own: `python -m processor.history.proof`, told by JSON on stdin.
 
-A process of its own has its own PYTHONHASHSEED, and nothing that another replay has left in the application's modules. It writes JSON
-lines: {"mark": sequence, "state", "sessions", "outputs"} at each mark, {"progress": [done, total, events]} now and then, and last
-{"end": ...} or {"trouble": ...}. `outputs` is a digest of all outputs so far.
+A process of its own has its own PYTHONHASHSEED, and nothing that another replay has left in the application's modules.
+It writes JSON lines: {"mark": sequence, "state", "sessions", "outputs"} at each mark, {"progress": [done, total,
+events]} now and then, and last {"end": ...} or {"trouble": ...}. `outputs` is a digest of all outputs so far.
 """
 
 from __future__ import annotations
@@ -39,10 +39,12 @@ class Suspicious(ProcessorError):
 
 
 class Audit:
-    """Looks at what a replay passes over. Void is what a deposed writer left behind; everything else has no business in a journal.
+    """Looks at what a replay passes over. Void is what a deposed writer left behind; everything else has no business
+    in a journal.
 
-    A writer appends its blocks in order and each once, behind its own claim: so a void block of the epoch in force is one that is
-    there twice, or one whose predecessor is missing; and a block's epoch names the place where its writer's claim stands.
+    A writer appends its blocks in order and each once, behind its own claim: so a void block of the epoch in force is
+    one that is there twice, or one whose predecessor is missing; and a block's epoch names the place where its
+    writer's claim stands.
     """
 
     def __init__(self) -> None:
@@ -60,7 +62,9 @@ class Audit:
         if head["magic"] != BLOCK_MAGIC:
             raise Suspicious(f"the record at offset {replay.offset} was written by other software")
         if head["kind"] == BLOCK_CLAIM:
-            raise Suspicious(f"the claim at offset {replay.offset} names another journal: {int(head['first_sequence']):016x}")
+            raise Suspicious(
+                f"the claim at offset {replay.offset} names another journal: {int(head['first_sequence']):016x}"
+            )
         if head["kind"] != BLOCK_SLOTS:
             return
         first, last = int(head["first_sequence"]), int(head["first_sequence"]) + int(head["count"]) - 1
@@ -69,12 +73,18 @@ class Audit:
         following = walk.plan.validity.next_sequence
         if epoch == (walk.plan.validity.epoch_offset, walk.plan.validity.epoch_writer):
             if first < following:
-                raise Suspicious(f"{what} is there twice, or stands behind its place: sequence {following} was expected")
-            raise Suspicious(f"{what} follows where sequence {following} was expected: what stood between is missing or out of order")
+                raise Suspicious(
+                    f"{what} is there twice, or stands behind its place: sequence {following} was expected"
+                )
+            raise Suspicious(
+                f"{what} follows where sequence {following} was expected: what stood between is missing or out of order"
+            )
         if self.claims.get(writer) != epoch[0]:
             stands = self.claims.get(writer)
-            raise Suspicious(f"{what} is of the epoch ({epoch[0]}, {writer:016x}), and that writer's claim "
-                             + ("is nowhere before it" if stands is None else f"stands at offset {stands}"))
+            raise Suspicious(
+                f"{what} is of the epoch ({epoch[0]}, {writer:016x}), and that writer's claim "
+                + ("is nowhere before it" if stands is None else f"stands at offset {stands}")
+            )
 
 
 def marks_of(job: dict[str, Any], begin: int) -> Iterator[int]:
@@ -94,7 +104,9 @@ def marks_of(job: dict[str, Any], begin: int) -> Iterator[int]:
 
 
 def prove(job: dict[str, Any], say: Any) -> None:
-    """Replays as the job says: app, journal, config, snapshots and snapshot (a file's path, or None), marks, spread, end, strict."""
+    """Replays as the job says: app, journal, config, snapshots and snapshot (a file's path, or None), marks, spread,
+    end, strict.
+    """
     app = load_app(job["app"])
     config = Config(**job["config"])
     store = SnapshotStore(job["snapshots"]) if job["snapshots"] else None
@@ -105,8 +117,15 @@ def prove(job: dict[str, Any], say: Any) -> None:
     ) as journal:
         try:
             walk = Walk(
-                app, journal, config, ends_of(journal), store=store if begin_with else None, settings=store,
-                fits=lambda info: info.path == begin_with, strict=job["strict"], check_hashes=job["strict"],
+                app,
+                journal,
+                config,
+                ends_of(journal),
+                store=store if begin_with else None,
+                settings=store,
+                fits=lambda info: info.path == begin_with,
+                strict=job["strict"],
+                check_hashes=job["strict"],
                 witness=audit if job["strict"] and begin_with is None else None,
             )
         except (SnapshotError, JournalError) as error:
@@ -132,7 +151,11 @@ def _walk(job: dict[str, Any], walk: Walk, tap: OutputTap, audit: Audit, say: An
     def values() -> dict[str, Any]:
         outputs.update(tap.take())
         moment = walk.moment()
-        return {"state": moment.state_hash.hex(), "sessions": f"{moment.sessions_hash:016x}", "outputs": outputs.hexdigest()}
+        return {
+            "state": moment.state_hash.hex(),
+            "sessions": f"{moment.sessions_hash:016x}",
+            "outputs": outputs.hexdigest(),
+        }
 
     end = job["end"]
     try:
@@ -148,7 +171,15 @@ def _walk(job: dict[str, Any], walk: Walk, tap: OutputTap, audit: Audit, say: An
             walk.to(Target(sequence=end), progress)
         say({"mark": walk.core.sequence, **values()})
     except Diverged as error:
-        say({"trouble": "recorded", "sequence": error.sequence, "expected": error.recorded, "found": error.replayed, "text": str(error)})
+        say(
+            {
+                "trouble": "recorded",
+                "sequence": error.sequence,
+                "expected": error.recorded,
+                "found": error.replayed,
+                "text": str(error),
+            }
+        )
     except (CorruptJournal, Suspicious) as error:
         say({"trouble": "journal", "sequence": walk.core.sequence + 1, "text": str(error)})
     except Halted as error:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from processor.errors import WrongUse
 
-NANOSECONDS_FROM = 10**15      # whole numbers from here on are ns since the epoch (12 January 1970), smaller ones sequences
+NANOSECONDS_FROM = 10**15  # whole numbers from here on are ns since the epoch (12 January 1970), smaller ones sequences
 FORMS = (
-    "a sequence (a whole number below 10^15), a time in ns since the epoch (10^15 or more), or an ISO 8601 time such as "
+    "a sequence (a whole number below 10^15), a time in ns since the epoch (10^15 or more), or an ISO 8601 time "
+    "such as "
     "2026-01-31T12:00:00.5 (UTC, unless it names a zone)"
 )
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -17,7 +18,9 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 @dataclass(frozen=True)
 class Target:
-    """Behind the event `sequence`, or behind the last event whose timestamp is not later than `time_ns`; neither: the end."""
+    """Behind the event `sequence`, or behind the last event whose timestamp is not later than `time_ns`; neither:
+    the end.
+    """
 
     sequence: int | None = None
     time_ns: int | None = None
@@ -29,7 +32,9 @@ class Target:
 
 
 def target_of(moment: int | str | datetime.datetime | Target | None) -> Target:
-    """The one rule that tells a sequence from a time, for the commands and for Python; raises WrongUse for anything else."""
+    """The one rule that tells a sequence from a time, for the commands and for Python; raises WrongUse for anything
+    else.
+    """
     if moment is None:
         return Target()
     if isinstance(moment, Target):
@@ -51,7 +56,7 @@ def target_of(moment: int | str | datetime.datetime | Target | None) -> Target:
 def _parsed(text: str) -> int:
     head, dot, rest = text.replace(",", ".").partition(".")
     digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    if dot and not digits or len(digits) > 9:
+    if (dot and not digits) or len(digits) > 9:
         raise WrongUse(f"{text!r} names no moment: it is {FORMS}")
     try:
         moment = datetime.datetime.fromisoformat(head + rest[len(digits) :])
@@ -61,7 +66,9 @@ def _parsed(text: str) -> int:
 
 
 def _nanoseconds(moment: datetime.datetime, digits: str) -> int:
-    """Exact, which a float of seconds would not be: a datetime holds microseconds, `digits` what stands behind the point."""
+    """Exact, which a float of seconds would not be: a datetime holds microseconds, `digits` what stands behind the
+    point.
+    """
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)
     past = moment - EPOCH

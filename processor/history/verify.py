@@ -1,8 +1,8 @@
 """Proof that a journal and an application give one and the same state, however it is replayed.
 
-Replays run in processes of their own (see proof.py): from the first event under two different PYTHONHASHSEEDs, and from every snapshot
-kept on to the next one (from the last one to the end), whose state they must arrive at. Each compares every recorded hash on its way.
-What differs is narrowed down to the first event behind which it shows.
+Replays run in processes of their own (see proof.py): from the first event under two different PYTHONHASHSEEDs, and
+from every snapshot kept on to the next one (from the last one to the end), whose state they must arrive at. Each
+compares every recorded hash on its way. What differs is narrowed down to the first event behind which it shows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ Marks = dict[int, dict[str, str]]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it must be; it shows first behind the event `sequence` (or at the record that should hold it)."""
+    """Something that is not as it must be; it shows first behind the event `sequence` (or at the record that should
+    hold it).
+    """
 
     sequence: int
     what: str
@@ -79,15 +81,22 @@ class Proof:
 
 
 class Verification:
-    """`application` is MODULE:APP, since the replays import it themselves; `history` names journal, snapshots and settings."""
+    """`application` is MODULE:APP, since the replays import it themselves; `history` names journal, snapshots and
+    settings.
+    """
 
     def __init__(self, application: str, history: History) -> None:
         if parse_url(history.journal.url).kind == "memory":
-            raise WrongUse(f"{history.journal.url}: a memory journal cannot be read by other processes, which is how verify replays")
+            raise WrongUse(
+                f"{history.journal.url}: a memory journal cannot be read by other processes, which is how verify "
+                "replays"
+            )
         self.application, self.history = application, history
 
     def run(self, *, deep: bool = False) -> Verdict:
-        """Raises ProcessorError when it could not be found out: no journal, another schema, a handler that raises in every replay."""
+        """Raises ProcessorError when it could not be found out: no journal, another schema, a handler that raises in
+        every replay.
+        """
         verdict = Verdict()
         snapshots = self._snapshots(verdict)
         with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
@@ -117,25 +126,42 @@ class Verification:
         parted = first_difference(first.marks, second.marks)
         if parted is not None:
             low, high = parted
-            at, values = narrow(low, high, lambda marks: self._both(
-                *(partial(self._prove, seed, marks=marks, end=marks[-1]) for seed in SEEDS)
-            ))
+            at, values = narrow(
+                low,
+                high,
+                lambda marks: self._both(*(partial(self._prove, seed, marks=marks, end=marks[-1]) for seed in SEEDS)),
+            )
             expected, found = values or (first.marks[high], second.marks[high])
-            verdict.findings.append(Finding(
-                at, "two replays of the same events differ (PYTHONHASHSEED "
-                f"{SEEDS[0]} and {SEEDS[1]}): a handler is not deterministic (random numbers, a clock, the order of a set?)",
-                _text(expected), _text(found),
-            ))
+            verdict.findings.append(
+                Finding(
+                    at,
+                    "two replays of the same events differ (PYTHONHASHSEED "
+                    f"{SEEDS[0]} and {SEEDS[1]}): a handler is not deterministic (random numbers, a clock, the "
+                    "order of a set?)",
+                    _text(expected),
+                    _text(found),
+                )
+            )
         raised = [proof.trouble for proof in (first, second) if proof.trouble and proof.trouble["trouble"] == "raised"]
         if raised and parted is None:
             if len(raised) == 2 and raised[0]["sequence"] == raised[1]["sequence"] and not verdict.findings:
                 raise ProcessorError(f"could not be verified: {raised[0]['text']}")
-            verdict.findings.append(Finding(raised[0]["sequence"], f"one replay is stopped by a handler, another is not: {raised[0]['text']}"))
+            verdict.findings.append(
+                Finding(
+                    raised[0]["sequence"], f"one replay is stopped by a handler, another is not: {raised[0]['text']}"
+                )
+            )
         for proof in (first, second):
             trouble = proof.trouble
             if trouble is not None and trouble["trouble"] == "recorded":
-                verdict.findings.append(Finding(trouble["sequence"], "the journal recorded another state hash than replaying it gives",
-                                                trouble["expected"], trouble["found"]))
+                verdict.findings.append(
+                    Finding(
+                        trouble["sequence"],
+                        "the journal recorded another state hash than replaying it gives",
+                        trouble["expected"],
+                        trouble["found"],
+                    )
+                )
                 break
 
     # ---- from snapshots
@@ -157,14 +183,20 @@ class Verification:
             meta = found.info.meta
             if meta.journal_id != journal_id:
                 raise SnapshotError(
-                    f"{found.path} is a snapshot of journal {meta.journal_id:016x}, this one is {journal_id:016x}: name the "
+                    f"{found.path} is a snapshot of journal {meta.journal_id:016x}, this one is "
+                    f"{journal_id:016x}: name the "
                     "directory of its own snapshots"
                 )
             if meta.position > end:
-                verdict.findings.append(Finding(
-                    found.sequence, f"the journal ends at offset {end}, before the position of {found.path.name}: events are missing",
-                    str(meta.position), str(end),
-                ))
+                verdict.findings.append(
+                    Finding(
+                        found.sequence,
+                        f"the journal ends at offset {end}, before the position of {found.path.name}: events are "
+                        "missing",
+                        str(meta.position),
+                        str(end),
+                    )
+                )
                 continue
             good.append(found)
         verdict.snapshots = len(good)
@@ -181,24 +213,43 @@ class Verification:
         assert isinstance(info, SnapshotInfo)
         replayed = first.marks.get(info.sequence)
         if replayed is not None and replayed["state"] != info.state_hash.hex():
-            verdict.findings.append(Finding(
-                info.sequence, f"{found.path.name} holds another state than replaying the journal gives", replayed["state"],
-                info.state_hash.hex(),
-            ))
+            verdict.findings.append(
+                Finding(
+                    info.sequence,
+                    f"{found.path.name} holds another state than replaying the journal gives",
+                    replayed["state"],
+                    info.state_hash.hex(),
+                )
+            )
             return
         if replayed is not None and replayed["sessions"] != f"{info.sessions_hash:016x}":
-            verdict.findings.append(Finding(
-                info.sequence, f"{found.path.name} holds another session table than replaying the journal gives",
-                replayed["sessions"], f"{info.sessions_hash:016x}",
-            ))
+            verdict.findings.append(
+                Finding(
+                    info.sequence,
+                    f"{found.path.name} holds another session table than replaying the journal gives",
+                    replayed["sessions"],
+                    f"{info.sessions_hash:016x}",
+                )
+            )
             return
-        proof = self._prove(SEEDS[0], marks=[mark for mark in first.marks if info.sequence < mark <= end], end=end,
-                            strict=True, snapshot=str(found.path))
+        proof = self._prove(
+            SEEDS[0],
+            marks=[mark for mark in first.marks if info.sequence < mark <= end],
+            end=end,
+            strict=True,
+            snapshot=str(found.path),
+        )
         if proof.trouble is not None:
             trouble = {"sequence": info.sequence, **proof.trouble}
             if not any(finding.sequence == trouble["sequence"] for finding in verdict.findings):
-                verdict.findings.append(Finding(trouble["sequence"], f"replaying from {found.path.name}: {trouble['text']}",
-                                                trouble.get("expected", ""), trouble.get("found", "")))
+                verdict.findings.append(
+                    Finding(
+                        trouble["sequence"],
+                        f"replaying from {found.path.name}: {trouble['text']}",
+                        trouble.get("expected", ""),
+                        trouble.get("found", ""),
+                    )
+                )
             return
         low = info.sequence
         for mark in sorted(proof.marks.keys() & first.marks.keys()):
@@ -209,23 +260,34 @@ class Verification:
 
     def _parted_from_snapshot(self, verdict: Verdict, found: Found, low: int, high: int) -> None:
         def both(marks: list[int]) -> tuple[Marks, Marks]:
-            whole, part = self._both(*(
-                partial(self._prove, SEEDS[0], marks=marks, end=marks[-1], snapshot=path) for path in (None, str(found.path))
-            ))
+            whole, part = self._both(
+                *(
+                    partial(self._prove, SEEDS[0], marks=marks, end=marks[-1], snapshot=path)
+                    for path in (None, str(found.path))
+                )
+            )
             return {mark: _state(one) for mark, one in whole.items()}, {mark: _state(one) for mark, one in part.items()}
 
         at, values = narrow(low, high, both)
         expected, got = values or ({}, {})
-        verdict.findings.append(Finding(
-            at, f"replaying from {found.path.name} gives another state than replaying from the first event: a handler uses "
-            "something that is not in the state", _text(expected), _text(got),
-        ))
+        verdict.findings.append(
+            Finding(
+                at,
+                f"replaying from {found.path.name} gives another state than replaying from the first event: a "
+                "handler uses "
+                "something that is not in the state",
+                _text(expected),
+                _text(got),
+            )
+        )
 
     # ---- handler tiers
 
     def _tiers(self, verdict: Verdict) -> None:
         """Every tier that an event has a handler of, against each other: so far an event has one."""
-        verdict.notes.append("--deep: each event of this application has a handler of one tier; there is nothing to compare")
+        verdict.notes.append(
+            "--deep: each event of this application has a handler of one tier; there is nothing to compare"
+        )
 
     # ---- processes
 
@@ -237,20 +299,39 @@ class Verification:
         return first.marks, second.marks
 
     def _prove(
-        self, seed: str, *, marks: list[int], end: int | None = None, spread: bool = False, strict: bool = False,
-        snapshot: str | None = None, told: bool = False,
+        self,
+        seed: str,
+        *,
+        marks: list[int],
+        end: int | None = None,
+        spread: bool = False,
+        strict: bool = False,
+        snapshot: str | None = None,
+        told: bool = False,
     ) -> Proof:
         """One replay in a child; raises ProcessorError when it cannot be run."""
         history = self.history
         job = {
-            "app": self.application, "journal": history.journal.url, "config": asdict(history.config), "path": sys.path,
-            "snapshots": str(history.store.directory) if history.store is not None else None, "snapshot": snapshot,
-            "marks": marks, "spread": spread, "end": end, "strict": strict,
+            "app": self.application,
+            "journal": history.journal.url,
+            "config": asdict(history.config),
+            "path": sys.path,
+            "snapshots": str(history.store.directory) if history.store is not None else None,
+            "snapshot": snapshot,
+            "marks": marks,
+            "spread": spread,
+            "end": end,
+            "strict": strict,
         }
         proof = Proof({}, {}, None)
         environment = {**os.environ, "PYTHONHASHSEED": seed}
-        with subprocess.Popen([sys.executable, "-m", "processor.history.proof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              env=environment, text=True) as child:
+        with subprocess.Popen(
+            [sys.executable, "-m", "processor.history.proof"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+        ) as child:
             assert child.stdin is not None and child.stdout is not None
             try:
                 child.stdin.write(json.dumps(job))
@@ -261,7 +342,9 @@ class Verification:
                 child.kill()
                 raise
         if not proof.end and proof.trouble is None:
-            raise ProcessorError(f"a replay of {self.application} ended with exit code {child.returncode} before it was done")
+            raise ProcessorError(
+                f"a replay of {self.application} ended with exit code {child.returncode} before it was done"
+            )
         return proof
 
     def _take(self, proof: Proof, line: dict[str, Any], told: bool) -> None:

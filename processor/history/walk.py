@@ -19,7 +19,6 @@ from processor.errors import CorruptJournal, JournalError, SnapshotError, WrongU
 from processor.history.target import Target, time_text
 from processor.journal.base import Journal, checksum
 from processor.layout import HEADER
-from processor.logic.core import Core
 from processor.logic.session_export import exported_settings
 from processor.outputs.tap import OutputTap
 from processor.recovery.plan import snapshot_position
@@ -58,26 +57,37 @@ class Moment:
 
 
 def ends_of(journal: Journal) -> tuple[int, int]:
-    """Where the journal begins and ends, as far as can be told: what lies before a damage can be asked for all the same."""
+    """Where the journal begins and ends, as far as can be told: what lies before a damage can be asked for all the
+    same.
+    """
     try:
         return journal.ends()
     except CorruptJournal:
-        return 0, 2**62     # the embedded journal's, which begins at 0; the replay meets the damage when it comes there
+        return 0, 2**62  # the embedded journal's, which begins at 0; the replay meets the damage when it comes there
 
 
 class Walk:
     """Core, plan and replay on their way through a journal that may be live: reads, and writes nothing anywhere.
 
-    `store` None ignores snapshots; else the newest one that `fits` is where it begins. `settings`: where snapshots may tell the
-    service's session settings even so. `ends` is where the journal ends, as far as the
+    `store` None ignores snapshots; else the newest one that `fits` is where it begins. `settings`: where snapshots may
+    tell the service's session settings even so. `ends` is where the journal ends, as far as the
     caller knows; the end is looked up again when the walk comes there. Raises as recovery does. Close it.
     """
 
     def __init__(
-        self, app: App, journal: Journal, config: Config, ends: tuple[int, int], *, store: SnapshotStore | None = None,
+        self,
+        app: App,
+        journal: Journal,
+        config: Config,
+        ends: tuple[int, int],
+        *,
+        store: SnapshotStore | None = None,
         settings: SnapshotStore | None = None,
-        fits: Callable[[SnapshotInfo], bool] = lambda info: True, report: Callable[[str], None] = lambda line: None,
-        strict: bool = False, check_hashes: bool = True, witness: Callable[[Walk, int], None] | None = None,
+        fits: Callable[[SnapshotInfo], bool] = lambda info: True,
+        report: Callable[[str], None] = lambda line: None,
+        strict: bool = False,
+        check_hashes: bool = True,
+        witness: Callable[[Walk, int], None] | None = None,
     ) -> None:
         self.app, self.journal = app, journal
         self.first, self.end = ends
@@ -107,15 +117,20 @@ class Walk:
         return tap
 
     def to(self, target: Target, progress: Progress | None = None) -> None:
-        """Goes on to the target. Raises WrongUse when the journal does not hold it, or it lies before what was applied."""
+        """Goes on to the target. Raises WrongUse when the journal does not hold it, or it lies before what was
+        applied.
+        """
         sequence, time_ns = target.sequence, target.time_ns
         begin = self.core.sequence
-        if (sequence is not None and sequence < begin) or (time_ns is not None and begin and time_ns < self.core.timestamp):
+        if (sequence is not None and sequence < begin) or (
+            time_ns is not None and begin and time_ns < self.core.timestamp
+        ):
             raise WrongUse(f"{target} lies before sequence {begin}, where this walk is: begin another one")
         self.forward(target, progress)
         if sequence is not None and self.core.sequence < sequence:
             raise WrongUse(
-                f"{self.journal.url}: there is no sequence {sequence}: the journal ends at sequence {self.core.sequence}"
+                f"{self.journal.url}: there is no sequence {sequence}: the journal ends at sequence "
+                f"{self.core.sequence}"
                 + (f" ({time_text(self.core.timestamp)})" if self.core.sequence else "")
             )
         if time_ns is not None and self.core.sequence == 0:
@@ -135,14 +150,22 @@ class Walk:
         begin = self.core.sequence
         told = progress
         if progress is not None and sequence is not None:
-            # What is to be done is known in events then, which says more than positions of a journal that goes on behind.
+            # What is to be done is known in events then, which says more than positions of a journal that goes on
+            # behind.
             def told(done: int, total: int, events: int) -> None:
                 progress(self.core.sequence - begin, sequence - begin, events)
 
         self.replay.stop_after(sequence, target.time_ns)
         follow(
-            self.app, self.journal, self.config, self.replay, self.plan, self.core, end=lambda: self.end,
-            at_end=self._at_end, progress=told,
+            self.app,
+            self.journal,
+            self.config,
+            self.replay,
+            self.plan,
+            self.core,
+            end=lambda: self.end,
+            at_end=self._at_end,
+            progress=told,
             witness=None if self._witness is None else lambda action: self._witness(self, action),  # type: ignore[misc]
         )
 
@@ -164,16 +187,27 @@ class Walk:
         record = read_at(self.journal, offset) if count else None
         if record is None:
             raise SnapshotError(
-                f"{self.journal.url}: nothing was applied since {self.snapshot.path if self.snapshot else 'the beginning'}, so "
+                f"{self.journal.url}: nothing was applied since "
+                f"{self.snapshot.path if self.snapshot else 'the beginning'}, so "
                 "there is nothing to write"
             )
         app = self.app
         meta = SnapshotMeta(
-            application=app.name, application_version=app.version, fingerprint=app.schema.fingerprint,
-            schema=app.schema.text, journal_id=self.journal_id, journal_url=self.journal.url, partition=0,
-            position=snapshot_position(offset, next_offset, first_sequence, count, following), next_sequence=following,
-            epoch_offset=epoch_offset, epoch_writer=epoch_writer, last_block_offset=offset,
-            last_block_checksum=checksum(record[3]), timestamp=self.core.timestamp, created=time.time_ns(),
+            application=app.name,
+            application_version=app.version,
+            fingerprint=app.schema.fingerprint,
+            schema=app.schema.text,
+            journal_id=self.journal_id,
+            journal_url=self.journal.url,
+            partition=0,
+            position=snapshot_position(offset, next_offset, first_sequence, count, following),
+            next_sequence=following,
+            epoch_offset=epoch_offset,
+            epoch_writer=epoch_writer,
+            last_block_offset=offset,
+            last_block_checksum=checksum(record[3]),
+            timestamp=self.core.timestamp,
+            created=time.time_ns(),
         )
         store = SnapshotStore(directory, snapshots_kept or self.config.snapshots_kept)
         store.open()
@@ -206,8 +240,13 @@ def _with_settings(config: Config, snapshot: Snapshot | None, store: SnapshotSto
         window, kept_bytes_max, sessions_max = exported_settings(bytes(snapshot.sessions[:64]))
     except ValueError as error:
         raise SnapshotError(f"{snapshot.info.path}: the session table cannot be read: {error}") from error
-    return replace(config, window=window, kept_bytes_max=kept_bytes_max, sessions_max=sessions_max,
-                   ring_slots=max(config.ring_slots, 1 << (window - 1).bit_length()))
+    return replace(
+        config,
+        window=window,
+        kept_bytes_max=kept_bytes_max,
+        sessions_max=sessions_max,
+        ring_slots=max(config.ring_slots, 1 << (window - 1).bit_length()),
+    )
 
 
 def _timestamp(slot: bytes) -> int:

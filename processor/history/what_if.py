@@ -1,8 +1,9 @@
-"""The same journal with other events or other logic, beside the original: where the two part, and how they differ at the end.
+"""The same journal with other events or other logic, beside the original: where the two part, and how they differ at
+the end.
 
-Both replay from the nearest snapshot before the first edit; with other logic from the first event. Events behind an edit keep their
-fields and times, but are numbered on without a gap: sequences, and the requests of the session that lost or got one, so that the session
-table takes them as it took the original ones.
+Both replay from the nearest snapshot before the first edit; with other logic from the first event. Events behind an
+edit keep their fields and times, but are numbered on without a gap: sequences, and the requests of the session that
+lost or got one, so that the session table takes them as it took the original ones.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from processor.history.history import History
 from processor.history.narrow import first_difference, narrow, spread
 from processor.history.plain import Change, changes, plain
 from processor.history.target import Target
-from processor.history.walk import Moment, Walk
+from processor.history.walk import Moment
 from processor.layout import CONTROL_FIRST, HEADER, REPLY, SLOT_HEADER_BYTES
 from processor.logic.verdict import Verdict
 from processor.schema import Message
@@ -30,7 +31,7 @@ from processor.schema import Message
 SESSION_EVICT = 0xFF02
 END = 2**63 - 1
 
-Said = list[tuple[int, bytes]]      # (type, payload) of each output of one event
+Said = list[tuple[int, bytes]]  # (type, payload) of each output of one event
 
 
 @dataclass
@@ -56,12 +57,17 @@ class WhatIf:
         self.first = 1 if other is not None else edits[0].sequence
 
     def run(self, on_output: Callable[[PastOutput], Any] = lambda output: None) -> Outcome:
-        """`on_output` gets what the edited journal says, from the first edit on. Raises WrongUse for edits that do not fit the
-        journal, Halted when a handler raises at an event that has come to it only by the edits."""
+        """`on_output` gets what the edited journal says, from the first edit on. Raises WrongUse for edits that do not
+        fit the journal, Halted when a handler raises at an event that has come to it only by the edits."""
         with _Pair(self, on_output) as pair:
             one, other = pair.go([], spread_from=self.first)
-            outcome = Outcome(pair.original.moment(), pair.edited.moment(), outputs_part=pair.outputs_part,
-                              said_then=pair.said_then, said_now=pair.said_now)
+            outcome = Outcome(
+                pair.original.moment(),
+                pair.edited.moment(),
+                outputs_part=pair.outputs_part,
+                said_then=pair.said_then,
+                said_now=pair.said_now,
+            )
             outcome.changes = list(changes(plain(outcome.original.state), plain(outcome.edited.state)))
         parted = first_difference(one, other, self.first - 1)
         if parted is not None:
@@ -83,10 +89,10 @@ class _Pair:
         self.said_then: list[PastOutput] = []
         self.said_now: list[PastOutput] = []
         self._edits = list(what_if.edits)
-        self._inserted: list[int] = []      # original sequences before which something was inserted
+        self._inserted: list[int] = []  # original sequences before which something was inserted
         self._removed: list[int] = []
-        self._shifts: dict[int, list[tuple[int, int]]] = {}     # session -> (from this request on, so much)
-        self._gone: set[tuple[int, int]] = set()                # (session, request) that were removed, repeats included
+        self._shifts: dict[int, list[tuple[int, int]]] = {}  # session -> (from this request on, so much)
+        self._gone: set[tuple[int, int]] = set()  # (session, request) that were removed, repeats included
         before = Target(sequence=what_if.first - 1)
         snapshots = what_if.other is None
         self.original = history.walk(before, snapshots=snapshots)
@@ -106,7 +112,9 @@ class _Pair:
             raise
 
     def go(self, marks: list[int], spread_from: int | None = None) -> tuple[dict[int, bytes], dict[int, bytes]]:
-        """On to the last mark (with spread_from: to the end, with marks ever wider apart); the state hashes at the marks."""
+        """On to the last mark (with spread_from: to the end, with marks ever wider apart); the state hashes at the
+        marks.
+        """
         hashes: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
         wanted = list(marks)
         mark = spread_from if spread_from is not None else wanted.pop(0)
@@ -152,7 +160,9 @@ class _Pair:
     # ---- edits
 
     def _edit(self, slot: bytes, sequence: int) -> bytes:
-        """What stands instead of the event of this sequence, which is the only one in `slot`; inserted ones are applied at once."""
+        """What stands instead of the event of this sequence, which is the only one in `slot`; inserted ones are
+        applied at once.
+        """
         head = np.frombuffer(slot, HEADER, 1)[0]
         kept = slot
         while self._edits and self._edits[0].sequence == sequence:
@@ -162,7 +172,9 @@ class _Pair:
                 continue
             message = self.original.app.schema.events.get(int(head["type"]))
             if message is None:
-                raise WrongUse(f"sequence {sequence} is a control event, which cannot be changed: it is the processor's own")
+                raise WrongUse(
+                    f"sequence {sequence} is a control event, which cannot be changed: it is the processor's own"
+                )
             session, request = int(head["session"]), int(head["request"])
             if edit.op == "remove":
                 self._removed.append(sequence)
@@ -183,13 +195,17 @@ class _Pair:
         return fields
 
     def _insert(self, edit: Edit, timestamp: int, session: int) -> None:
-        """Applies the event to the edited state, as the next request of this session; 0: of the one that was active last."""
+        """Applies the event to the edited state, as the next request of this session; 0: of the one that was active
+        last.
+        """
         known = self.original.core.sessions
         open_ones = known.session_ids()
         session = session if session in open_ones else open_ones[-1] if open_ones else 0
         following = known.last(session) + 1
         if not session:
-            raise WrongUse(f"nothing can be inserted before sequence {edit.sequence}: no session has sent an event there yet")
+            raise WrongUse(
+                f"nothing can be inserted before sequence {edit.sequence}: no session has sent an event there yet"
+            )
         assert edit.message is not None and edit.fields is not None
         request = self.edited.core.sessions.last(session) + 1
         blank = np.zeros(self.edited.core.slot_bytes, np.uint8)
@@ -261,7 +277,8 @@ class _Pair:
             return
         behind = last - self.edited.core.sequence
         parted = next((one for one, said in ours.items() if theirs.get(one - behind) != said), None)
-        # Where all of the original ones are the same, there are others: those of an inserted event, which stands before this one.
+        # Where all of the original ones are the same, there are others: those of an inserted event, which stands
+        # before this one.
         extra = theirs.keys() - {one - behind for one in ours}
         self.outputs_part = last if parted is None else parted
         now_said = extra if parted is None else {parted - behind}

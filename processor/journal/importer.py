@@ -1,4 +1,5 @@
-"""Writes a journal offline: a file's events with the file's own timestamps, in the layout, epochs and blocks that a service writes.
+"""Writes a journal offline: a file's events with the file's own timestamps, in the layout, epochs and blocks that a
+service writes.
 
     with JournalImport(app, "embedded:state/journal") as out:
         out.add(Deposit(7, 100), timestamp=1_340_285_400_000_000_000)
@@ -26,7 +27,7 @@ from processor.leadership.validity import ACK_ADVANCE, LeaderLog
 from processor.recovery.plan import PLAN_LEAD, RecoveryPlan
 
 BLOCK_EVENTS = 4_096
-BLOCK_BYTES_MAX = 1_000_000     # what a Kafka topic takes as one record, however it was made
+BLOCK_BYTES_MAX = 1_000_000  # what a Kafka topic takes as one record, however it was made
 CONTROL_SESSION_OPEN = 0xFF01
 READ_S = 30.0
 
@@ -34,11 +35,14 @@ READ_S = 30.0
 class JournalImport:
     """Claims a new journal and appends events to it; all of them are one session's, its requests numbered from 1.
 
-    Raises JournalError when the journal holds anything already, JournalLocked, Deposed when another writer claims it meanwhile.
-    Close it, or use it as a context manager: what was added is durable after that. An exception leaves what was written so far.
+    Raises JournalError when the journal holds anything already, JournalLocked, Deposed when another writer claims it
+    meanwhile. Close it, or use it as a context manager: what was added is durable after that. An exception leaves what
+    was written so far.
     """
 
-    def __init__(self, app: App, url: str, *, settings: Mapping[str, str] | None = None, block_events: int = BLOCK_EVENTS) -> None:
+    def __init__(
+        self, app: App, url: str, *, settings: Mapping[str, str] | None = None, block_events: int = BLOCK_EVENTS
+    ) -> None:
         app.check()
         self.app = app
         self.slot_bytes = app.schema.slot_bytes
@@ -47,8 +51,8 @@ class JournalImport:
         self._block = np.zeros((most, self.slot_bytes), np.uint8)
         self._heads = self._block[:, :SLOT_HEADER_BYTES].view(HEADER)[:, 0]
         self._used = 0
-        self.sequence = 0           # added last
-        self.timestamp = 0          # of that one
+        self.sequence = 0  # added last
+        self.timestamp = 0  # of that one
         self._request = 0
         self.journal = open_journal(url, write=True, settings=settings)
         try:
@@ -61,7 +65,8 @@ class JournalImport:
         first, end = self.journal.ends()
         if first != end:
             raise JournalError(
-                f"{self.journal.url}: the journal is not empty (offsets {first} to {end}): an import makes a new one, so name another"
+                f"{self.journal.url}: the journal is not empty (offsets {first} to {end}): an import makes a new "
+                "one, so name another"
             )
         plan = RecoveryPlan(first, slot_bytes=self.slot_bytes)
         writer = new_writer()
@@ -70,9 +75,14 @@ class JournalImport:
         try:
             record = reader.read(timeout_s=READ_S)
             if record is None:
-                raise JournalError(f"{self.journal.url}: the claim was appended and cannot be read back within {READ_S:g} s")
+                raise JournalError(
+                    f"{self.journal.url}: the claim was appended and cannot be read back within {READ_S:g} s"
+                )
             if plan.record(*record[:3]) != PLAN_LEAD:
-                raise Deposed(f"{self.journal.url}: another writer claimed the journal at the same moment; import into one of your own")
+                raise Deposed(
+                    f"{self.journal.url}: another writer claimed the journal at the same moment; import into one "
+                    "of your own"
+                )
         finally:
             reader.close()
         return plan.leader_log()
@@ -80,7 +90,8 @@ class JournalImport:
     def add(self, event: Any, timestamp: int) -> int:
         """Adds an event (an instance of an event class, or (name, {field: value})); returns its sequence.
 
-        `timestamp`: ns since the epoch. Raises WrongUse for another class, values that do not fit, or a time that goes back.
+        `timestamp`: ns since the epoch. Raises WrongUse for another class, values that do not fit, or a time that goes
+        back.
         """
         number, payload = self._encoder.event(event)
         if self.sequence == 0:
@@ -94,7 +105,10 @@ class JournalImport:
 
     def _put(self, number: int, payload: bytes, timestamp: int, *, session: int, request: int) -> int:
         if timestamp < self.timestamp or timestamp < 0:
-            raise WrongUse(f"event {self.sequence + 1} is of {timestamp} ns, the one before of {self.timestamp}: time does not go back")
+            raise WrongUse(
+                f"event {self.sequence + 1} is of {timestamp} ns, the one before of {self.timestamp}: time does "
+                "not go back"
+            )
         if self._used == len(self._block):
             self._flush()
         self.sequence += 1
@@ -136,7 +150,9 @@ class JournalImport:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self.close()
         else:

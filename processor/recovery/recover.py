@@ -64,8 +64,8 @@ def recover(
 ) -> Recovered:
     """Finds the newest usable snapshot, replays what follows, claims, and ends at the claim.
 
-    Raises ProcessorError (a refusal leaves no claim): SnapshotError, SchemaMismatch, CorruptJournal, Diverged, Halted when a handler raises,
-    JournalError when there is no progress for config.recovery_stall_s.
+    Raises ProcessorError (a refusal leaves no claim): SnapshotError, SchemaMismatch, CorruptJournal, Diverged, Halted
+    when a handler raises, JournalError when there is no progress for config.recovery_stall_s.
     """
     started = time.monotonic()
     store = SnapshotStore(directory, config.snapshots_kept)
@@ -94,12 +94,15 @@ def recover(
     origin = "the first event" if snapshot is None else f"snapshot {snapshot.info.sequence}"
     report(f"recovered {replay.events} events from {origin} in {seconds:.3f} s")
     return Recovered(
-        core, plan.leader_log(), store, plan.validity.journal_id, snapshot.info if snapshot else None, replay.events, seconds
+        core, plan.leader_log(), store, plan.validity.journal_id, snapshot.info if snapshot else None, replay.events,
+        seconds
     )
 
 
 def founding_id(app: App, journal: Journal, first: int, end: int) -> int:
-    """The journal's id by its first claim, 0 when none is there; raises SchemaMismatch if another application founded it."""
+    """The journal's id by its first claim, 0 when none is there; raises SchemaMismatch if another application
+    founded it.
+    """
     reader = journal.reader(first)
     try:
         for _ in range(FIRST_CLAIM_AMONG):
@@ -125,7 +128,9 @@ def newest_usable(
     store: SnapshotStore | None, journal: Journal, journal_id: int, first: int, end: int, report: Callable[[str], None],
     fits: Callable[[SnapshotInfo], bool] = lambda info: True,
 ) -> tuple[Snapshot | None, Choice]:
-    """The newest snapshot that `fits`, whole and checked, or None for the first event; what is passed over is reported."""
+    """The newest snapshot that `fits`, whole and checked, or None for the first event; what is passed over is
+    reported.
+    """
     files = store.files() if store is not None else []
     found = {one.path.name: one for one in files if not isinstance(one.info, SnapshotInfo) or fits(one.info)}
     read: dict[str, Snapshot] = {}
@@ -189,7 +194,8 @@ def compare_last_block(journal: Journal, info: SnapshotInfo, first: int) -> None
             record = read_at(journal, meta.last_block_offset)
         except (CorruptJournal, JournalError) as error:
             raise SnapshotError(
-                f"{info.path}: its last applied block cannot be read at offset {meta.last_block_offset} ({error}): it is a "
+                f"{info.path}: its last applied block cannot be read at offset {meta.last_block_offset} "
+                f"({error}): it is a "
                 "snapshot of another journal, or the journal was changed"
             ) from error
         if record is not None and record[0] == meta.last_block_offset:
@@ -216,10 +222,11 @@ def follow(
     progress: Callable[[int, int, int], None] | None = None, should_stop: Callable[[], bool] = lambda: False,
     witness: Callable[[int], None] | None = None,
 ) -> int:
-    """Replays until the plan says to lead (PLAN_LEAD), what replay.stop_after named is REACHED, or `at_end` is content (IDLE).
+    """Replays until the plan says to lead (PLAN_LEAD), what replay.stop_after named is REACHED, or `at_end` is content
+    (IDLE).
 
-    `end` tells where the log ended a moment ago; `at_end` is asked each time that the replay has come there: False goes on.
-    `witness` is told of each claim, and in a strict replay of each void record, while it is in replay's hand.
+    `end` tells where the log ended a moment ago; `at_end` is asked each time that the replay has come there: False
+    goes on. `witness` is told of each claim, and in a strict replay of each void record, while it is in replay's hand.
     Raises what `recover` does.
     """
     begin = plan.position
@@ -228,7 +235,8 @@ def follow(
         action = replay.run(EVENTS_A_TURN, 20)
         if core.trouble:
             raise Halted(
-                f"{core.trouble}; this event is in the journal and stops every replay. Look at it with: processor journal dump "
+                f"{core.trouble}; this event is in the journal and stops every replay. Look at it with: processor "
+                "journal dump "
                 f"{journal.url} --from {core.sequence + 1} --to {core.sequence + 1}"
             )
         if action in (PLAN_LEAD, REACHED):
@@ -254,7 +262,8 @@ def follow(
             return IDLE
         if action == IDLE and now - moved_at > config.recovery_stall_s:
             raise JournalError(
-                f"{journal.url}: recovery has made no progress for {config.recovery_stall_s:g} s at offset {plan.position} "
+                f"{journal.url}: recovery has made no progress for {config.recovery_stall_s:g} s at offset "
+                f"{plan.position} "
                 f"(the journal ends at {end()}): nothing was started on an old state. Is the broker well?"
             )
 

@@ -28,4 +28,6 @@ class Replay:
     def know_hash(self, sequence: int, state: bytes, sessions: int) -> None:
         """The hashes at `sequence` (a snapshot's), to be compared when the journal tells its own."""
     def run(self, most_events: int, timeout_ms: int) -> int:
-        """IDLE, BUSY, REACHED or a PlanAction; raises CorruptJournal, or Diverged when the state is not what the journal says."""
+        """IDLE, BUSY, REACHED or a PlanAction; raises CorruptJournal, or Diverged when the state is not what the
+        journal says.
+        """

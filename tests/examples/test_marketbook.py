@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-
 import zipfile
 from pathlib import Path
 
@@ -43,7 +42,12 @@ def journal_url(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> st
 @pytest.mark.parametrize("kind", ["embedded", "kafka"])
 @pytest.mark.parametrize("levels", [1, 5, 10])
 def test_every_state_asked_for_is_the_published_row(
-    levels: int, kind: str, days: Path, tmp_path: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    levels: int,
+    kind: str,
+    days: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     messages, orderbook = files(days, levels)
     url = journal_url(request, kind, tmp_path)
@@ -52,7 +56,7 @@ def test_every_state_asked_for_is_the_published_row(
     assert main(["check", orderbook, "--journal", url, "--rows", "20", "--seed", str(levels)]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["ok"] and answer["states"] == answer["equal"] >= 20 and answer["by_time"] > 0
-    assert 0 < answer["query_seconds_median"] and 0 < answer["query_seconds_median_without_snapshots"]
+    assert answer["query_seconds_median"] > 0 and answer["query_seconds_median_without_snapshots"] > 0
 
 
 def test_every_row_of_a_day_is_right_and_the_files_times_are_the_events(days: Path, tmp_path: Path) -> None:
@@ -120,4 +124,3 @@ def test_the_books_queries_answer_at_a_time(days: Path, tmp_path: Path) -> None:
         best = history.query("best", at=row.time_ns)
         assert best["ask"] == known[0][:2] and best["bid"] == known[0][2:]
         assert history.query("orders", "buy", best["bid"][0], at=row.time_ns)
-

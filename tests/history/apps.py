@@ -24,15 +24,15 @@ def counter(name: str) -> tuple[App, type]:
 
 
 sound, SoundAdd = counter("sound")
-other, OtherAdd = counter("sound")       # the same schema, other logic
+other, OtherAdd = counter("sound")  # the same schema, other logic
 dice, DiceAdd = counter("dice")
 clock, ClockAdd = counter("clock")
 ordered, OrderedAdd = counter("ordered")
 hidden, HiddenAdd = counter("hidden")
 touchy, TouchyAdd = counter("sound")
 
-THRESHOLD = 300     # from this sequence on the bad ones are bad
-seen = [0]          # what `hidden` keeps outside of its state
+THRESHOLD = 300  # from this sequence on the bad ones are bad
+seen = [0]  # what `hidden` keeps outside of its state
 
 
 @sound.on(SoundAdd)

@@ -51,7 +51,9 @@ def served(name: str, directory: Path, events: int = EVENTS) -> Written:
     written = Written(f"tests.history.apps:{name}", embedded(directory / "journal"), directory / "snapshots")
     address = f"unix:{directory}/s"
     options = ("--snapshot-every", str(SNAPSHOT_EVERY), "--max-block-events", str(BLOCK_EVENTS))
-    with running(written.name, journal=written.url, listen=address, snapshots=written.snapshots, options=options) as service:
+    with running(
+        written.name, journal=written.url, listen=address, snapshots=written.snapshots, options=options
+    ) as service:
         with Client(address, app, timeout_s=60) as client:
             for first in range(0, events, 100):
                 # Waited for, so that snapshots are taken one behind the other.
@@ -73,7 +75,9 @@ def records(url: str) -> list[Record]:
 
 
 def rewritten(source: Written, path: Path, change: Callable[[list[Record]], list[Record]]) -> Written:
-    """The same journal with other records, in a new one whose checksums are right; snapshots stay those of the source."""
+    """The same journal with other records, in a new one whose checksums are right; snapshots stay those of the
+    source.
+    """
     url = embedded(path)
     with open_journal(url, write=True) as journal:
         for header, data in change(records(source.url)):

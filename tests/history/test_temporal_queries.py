@@ -1,4 +1,6 @@
-"""The state at any moment is the one that a plain computation gives, from snapshots or without, for sequences and for times."""
+"""The state at any moment is the one that a plain computation gives, from snapshots or without, for sequences and
+for times.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from processor.errors import JournalError, QueryError, WrongUse
 from processor.history.target import time_text
 from processor.journal.importer import JournalImport
 
-START = 1_340_236_800_000_000_000       # 2012-06-21T00:00:00Z
+START = 1_340_236_800_000_000_000  # 2012-06-21T00:00:00Z
 SECOND = 1_000_000_000
 EVENTS = 60
 BLOCK_EVENTS = 7
@@ -85,7 +87,7 @@ def test_a_time_means_behind_the_last_event_that_is_not_later(embedded: str, tmp
     for snapshots in (None, tmp_path / "snapshots"):
         with History(app, embedded, snapshots) as history:
             for second in range(EVENTS // 3):
-                last = 3 * second + 4       # the third event of this second
+                last = 3 * second + 4  # the third event of this second
                 at = START + second * SECOND
                 assert history.at(at).sequence == last
                 assert history.at(at + SECOND - 1).sequence == last
@@ -131,7 +133,9 @@ def test_what_changed_between_two_moments_is_told_in_both_directions(embedded: s
         back = [(one.path, one.after, one.before) for one in history.diff(14, 10)]
     before, after = states()[10], states()[14]
     assert forth == back
-    assert forth == [(f"state.balances[{key}]", before[key], after[key]) for key in sorted(after) if before[key] != after[key]]
+    assert forth == [
+        (f"state.balances[{key}]", before[key], after[key]) for key in sorted(after) if before[key] != after[key]
+    ]
 
 
 def test_a_replay_says_what_was_said_then(embedded: str) -> None:
@@ -142,7 +146,9 @@ def test_a_replay_says_what_was_said_then(embedded: str) -> None:
     assert moment.sequence == 14 and moment.state.balances == states()[14]
     assert [step.event.sequence for step in steps] == [10, 11, 12, 13, 14]
     assert said == [output for step in steps for output in step.outputs] and said
-    assert all(one.fields["balance"] == states()[one.sequence][one.fields["account"]] for one in said if one.name == "Balance")
+    assert all(
+        one.fields["balance"] == states()[one.sequence][one.fields["account"]] for one in said if one.name == "Balance"
+    )
 
 
 def test_a_replay_from_a_time_begins_with_the_first_event_that_is_not_earlier(embedded: str) -> None:
@@ -151,17 +157,20 @@ def test_a_replay_from_a_time_begins_with_the_first_event_that_is_not_earlier(em
     assert [step.event.sequence for step in steps] == [17, 18, 19, 20, 21, 22]
 
 
-@pytest.mark.parametrize(("ask", "kind", "text"), [
-    (lambda history: history.at(62), WrongUse, "there is no sequence 62: the journal ends at sequence 61"),
-    (lambda history: history.at(START - 1), WrongUse, "is before the journal's first event"),
-    (lambda history: history.at("noon"), WrongUse, "'noon' names no moment"),
-    (lambda history: history.at(-1), WrongUse, "sequences count from 1"),
-    (lambda history: history.query("nothing"), WrongUse, "no query 'nothing'; it has balance, richest"),
-    (lambda history: history.query("balance"), WrongUse, "does not take"),
-    (lambda history: history.query("richest", "x"), QueryError, "raised TypeError"),
-    (lambda history: history.replay(0, 4), WrongUse, "count from 1"),
-    (lambda history: list(history.steps(60, 70)), WrongUse, "there is no sequence 70"),
-])
+@pytest.mark.parametrize(
+    ("ask", "kind", "text"),
+    [
+        (lambda history: history.at(62), WrongUse, "there is no sequence 62: the journal ends at sequence 61"),
+        (lambda history: history.at(START - 1), WrongUse, "is before the journal's first event"),
+        (lambda history: history.at("noon"), WrongUse, "'noon' names no moment"),
+        (lambda history: history.at(-1), WrongUse, "sequences count from 1"),
+        (lambda history: history.query("nothing"), WrongUse, "no query 'nothing'; it has balance, richest"),
+        (lambda history: history.query("balance"), WrongUse, "does not take"),
+        (lambda history: history.query("richest", "x"), QueryError, "raised TypeError"),
+        (lambda history: history.replay(0, 4), WrongUse, "count from 1"),
+        (lambda history: list(history.steps(60, 70)), WrongUse, "there is no sequence 70"),
+    ],
+)
 def test_a_moment_or_query_that_is_not_there_is_a_clear_error(
     ask: Callable[[History], object], kind: type[Exception], text: str, embedded: str
 ) -> None:

@@ -25,6 +25,7 @@ def verify(capsys: pytest.CaptureFixture[str]) -> Verify:
     def run(written: Written, *more: str) -> tuple[int, dict[str, Any]]:
         code = main(["verify", *written.arguments, "--json", *more])
         return code, json.loads(capsys.readouterr().out.splitlines()[-1])
+
     return run
 
 
@@ -51,7 +52,9 @@ def test_a_handler_that_is_not_deterministic_is_found_at_the_first_event_where_i
     assert parted["sequence"] == THRESHOLD and parted["expected"] != parted["found"]
 
 
-def test_a_handler_that_keeps_something_outside_of_the_state_is_found_behind_the_snapshot(tmp_path: Path, verify: Verify) -> None:
+def test_a_handler_that_keeps_something_outside_of_the_state_is_found_behind_the_snapshot(
+    tmp_path: Path, verify: Verify
+) -> None:
     written = served("hidden", tmp_path)
     code, verdict = verify(written)
     oldest = min(found.sequence for found in SnapshotStore(written.snapshots).files())
@@ -127,7 +130,9 @@ def test_one_bit_in_a_snapshots_file_is_found(sound: Written, tmp_path: Path, ve
     assert [(one["sequence"], "damaged" in one["what"]) for one in verdict["findings"]] == [(found.sequence, True)]
 
 
-def test_another_state_in_a_snapshot_whose_checksums_are_right_is_found(sound: Written, tmp_path: Path, verify: Verify) -> None:
+def test_another_state_in_a_snapshot_whose_checksums_are_right_is_found(
+    sound: Written, tmp_path: Path, verify: Verify
+) -> None:
     snapshots = Path(shutil.copytree(sound.snapshots, tmp_path / "snapshots"))
     store = SnapshotStore(snapshots, keep=10)
     found = store.files()[1].read()
@@ -149,7 +154,9 @@ def test_events_that_are_missing_at_the_end_are_found_by_the_snapshot_behind_the
     assert code == 1 and all("events are missing" in one["what"] for one in verdict["findings"])
 
 
-def test_what_cannot_be_verified_ends_with_3(sound: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_verified_ends_with_3(
+    sound: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     missing = replace(sound, url=f"embedded://{tmp_path}/nothing")
     assert main(["verify", *missing.arguments, "--json"]) == 3
     assert "there is no journal here" in json.loads(capsys.readouterr().out)["error"]

@@ -69,12 +69,15 @@ def insert(events: Events) -> Events:
     return [*events[:39], Deposit(3, 500), *events[39:]]
 
 
-@pytest.mark.parametrize(("edits", "change", "first"), [
-    ([REPLACED], replace, 22),
-    ([REMOVED], remove, 30),
-    ([INSERTED], insert, 41),
-    ([INSERTED, REMOVED, REPLACED], lambda events: replace(remove(insert(events))), 22),
-])
+@pytest.mark.parametrize(
+    ("edits", "change", "first"),
+    [
+        ([REPLACED], replace, 22),
+        ([REMOVED], remove, 30),
+        ([INSERTED], insert, 41),
+        ([INSERTED, REMOVED, REPLACED], lambda events: replace(remove(insert(events))), 22),
+    ],
+)
 def test_edits_give_what_a_journal_with_those_events_gives(
     edits: list[dict[str, Any]], change: Callable[[Events], Events], first: int
 ) -> None:
@@ -86,7 +89,9 @@ def test_edits_give_what_a_journal_with_those_events_gives(
 
 
 def test_an_insertion_behind_the_last_event_is_applied(tmp_path: Path) -> None:
-    outcome, said = what_if({"op": "insert", "sequence": EVENTS + 2, "event": {"type": "Deposit", "account": 9, "amount": 1}})
+    outcome, said = what_if(
+        {"op": "insert", "sequence": EVENTS + 2, "event": {"type": "Deposit", "account": 9, "amount": 1}}
+    )
     assert outcome.edited.state.balances[9] == 1 and 9 not in outcome.original.state.balances
     assert said == [("Balance", {"account": 9, "balance": 1})]
 
@@ -113,24 +118,42 @@ def test_a_removal_of_one_event_keeps_the_session_going(sound: Written) -> None:
 
 
 def test_a_handler_that_raises_only_in_the_edited_journal_is_told(sound: Written) -> None:
-    with History(apps.sound, sound.url) as history, pytest.raises(Halted, match="in the edited journal the handler of Add raised"):
+    with (
+        History(apps.sound, sound.url) as history,
+        pytest.raises(Halted, match="in the edited journal the handler of Add raised"),
+    ):
         WhatIf(history, [], apps.touchy).run()
 
 
-@pytest.mark.parametrize(("line", "text"), [
-    ("nonsense", "line 1: this is no JSON"),
-    ('{"op": "undo", "sequence": 3}', "an edit is"),
-    ('{"op": "remove", "sequence": 0}', "a whole number from 1 on"),
-    ('{"op": "insert", "sequence": 3, "event": {"type": "Refund", "account": 1}}', "has no event 'Refund'; it has Deposit, Transfer"),
-    ('{"op": "insert", "sequence": 3, "event": {"type": "Deposit", "account": 1}}', "has the fields account, amount"),
-    ('{"op": "insert", "sequence": 3, "event": {"type": "Deposit", "account": -1, "amount": 1}}', "from 0 to 4294967295"),
-    ('{"op": "replace", "sequence": 3, "event": {"type": "Deposit", "colour": 1}}', "has no field 'colour'"),
-    ('{"op": "replace", "sequence": 3, "event": {"colour": 1}}', "has the fields account, amount"),
-    ('{"op": "remove", "sequence": 1}', "is a control event"),
-    ('{"op": "insert", "sequence": 1, "event": {"type": "Deposit", "account": 1, "amount": 1}}', "no session has sent an event"),
-    ('{"op": "remove", "sequence": 900}', "there is no sequence 900"),
-    ("", "there is no edit"),
-])
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("nonsense", "line 1: this is no JSON"),
+        ('{"op": "undo", "sequence": 3}', "an edit is"),
+        ('{"op": "remove", "sequence": 0}', "a whole number from 1 on"),
+        (
+            '{"op": "insert", "sequence": 3, "event": {"type": "Refund", "account": 1}}',
+            "has no event 'Refund'; it has Deposit, Transfer",
+        ),
+        (
+            '{"op": "insert", "sequence": 3, "event": {"type": "Deposit", "account": 1}}',
+            "has the fields account, amount",
+        ),
+        (
+            '{"op": "insert", "sequence": 3, "event": {"type": "Deposit", "account": -1, "amount": 1}}',
+            "from 0 to 4294967295",
+        ),
+        ('{"op": "replace", "sequence": 3, "event": {"type": "Deposit", "colour": 1}}', "has no field 'colour'"),
+        ('{"op": "replace", "sequence": 3, "event": {"colour": 1}}', "has the fields account, amount"),
+        ('{"op": "remove", "sequence": 1}', "is a control event"),
+        (
+            '{"op": "insert", "sequence": 1, "event": {"type": "Deposit", "account": 1, "amount": 1}}',
+            "no session has sent an event",
+        ),
+        ('{"op": "remove", "sequence": 900}', "there is no sequence 900"),
+        ("", "there is no edit"),
+    ],
+)
 def test_an_edit_that_cannot_be_is_a_clear_error(
     line: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,7 +166,9 @@ def test_an_edit_that_cannot_be_is_a_clear_error(
     assert text in capsys.readouterr().err
 
 
-def test_the_command_prints_where_they_part_and_how_they_differ(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_where_they_part_and_how_they_differ(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from tests.history.test_temporal_queries import imported
 
     (tmp_path / "edits").write_text(json.dumps(REPLACED))
