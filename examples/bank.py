@@ -1,6 +1,8 @@
 """A bank in 20 lines: deposits, withdrawals, transfers. Run it with
 
-processor run examples.bank:app --journal embedded:state/bank/journal --listen unix:/tmp/bank --snapshots state/bank/snapshots
+processor run examples.bank:app --journal embedded:state/bank/journal --listen unix:/tmp/bank \\
+    --snapshots state/bank/snapshots
+processor query --app examples.bank:app --to unix:/tmp/bank balance 7
 """
 
 from dataclasses import field

@@ -23,6 +23,7 @@ from processor.gateway.gateway import Gateway
 from processor.journal import open_journal
 from processor.journal.journaler import Journaler
 from processor.keeper import SnapshotKeeper
+from processor.live_queries import LiveQueries
 from processor.logic.core import Core
 from processor.logic.live import LiveLogic
 from processor.outputs.queue import OutputQueue
@@ -104,7 +105,10 @@ class Service:
         self.keeper = SnapshotKeeper(
             app, self.core, self.control, recovered, self.journal_url, config, self.counters, self.report, self._wakeup
         )
-        self.logic = LiveLogic(self.ring, self.core, self.journaler, self.keeper, trigger_every=config.snapshot_every)
+        self.queries = LiveQueries(app, self.core, self.control, self._wakeup)
+        self.logic = LiveLogic(
+            self.ring, self.core, self.journaler, self.keeper, trigger_every=config.snapshot_every, queries=self.queries
+        )
         self.desk = AdminDesk(self)
         for name, run in (("logic", self.logic.run), ("journaler", self.journaler.run), ("gateway", self.gateway.run)):
             thread = threading.Thread(target=self._guarded, args=(name, run), name=f"processor-{name}", daemon=True)
@@ -133,6 +137,7 @@ class Service:
                 for key, _ in selector.select(max(0.0, min(1.0, next_tick - time.monotonic()))):
                     key.data()
                 self.keeper.poll()
+                self.queries.poll()
                 if self.journal.away != away:
                     away = self.journal.away
                     self.report(f"the journal {self.journal.url} does not answer: waiting, taking in no more than the ring holds"
@@ -172,6 +177,7 @@ class Service:
         self.keeper.close(deadline)
         self.gateway.flush_and_close(timeout_s=max(0.1, min(5.0, deadline - time.monotonic())))
         self._join("gateway", time.monotonic() + 10)
+        self.queries.close()
         self.desk.close()
         self._judge()
         self.journal.close()

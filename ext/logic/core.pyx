@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 
 from processor.counters cimport COUNT_APPLIED, COUNT_OUTPUTS, COUNT_REJECTED, COUNT_REPEATED, Counters
 from processor.layout cimport (
-    CONTROL_FIRST, CONTROL_SESSION_EVICT, CONTROL_SESSION_OPEN, CONTROL_SNAPSHOT, CONTROL_STATE_HASH, REPLY_BUSY, REPLY_DONE,
+    CONTROL_FIRST, CONTROL_READ_MARKER, CONTROL_SESSION_EVICT, CONTROL_SESSION_OPEN, CONTROL_SNAPSHOT, CONTROL_STATE_HASH, REPLY_BUSY, REPLY_DONE,
     REPLY_EVICTED, REPLY_GAP, REPLY_HEADER_BYTES, REPLY_LAST, REPLY_OUTPUTS_GONE, REPLY_REPEATED, REPLY_TOO_OLD, REPLY_WELCOME,
     SLOT_HEADER_BYTES, Reply, SessionEvict, SessionOpen, Slot, Welcome, padded8, payload_of, slot_at,
 )
@@ -367,6 +367,8 @@ cdef class Core:
             self.stop = STOP_SNAPSHOT
         elif slot.type == CONTROL_STATE_HASH:
             self.stop = STOP_HASH
+        elif slot.type == CONTROL_READ_MARKER and self.outputs is not None:
+            self.stop = STOP_READ
         return 0
 
     cdef int open_session(self, const Slot* slot) noexcept nogil:

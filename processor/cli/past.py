@@ -19,12 +19,12 @@ from processor.history.target import FORMS, time_text
 MOMENT_HELP = f"a moment is {FORMS}; a time means behind the last event that is not later"
 
 
-def add_journal(parser: argparse.ArgumentParser, *, snapshots: bool = True) -> None:
+def add_journal(parser: argparse.ArgumentParser, *, snapshots: bool = True, required: bool = True) -> None:
     """--app, --journal, --snapshots, --window, --allow-finite-retention, --json."""
     parser.add_argument("--app", required=True, metavar="MODULE:APP", help="for example examples.bank:app")
     parser.add_argument(
         "--journal",
-        required=True,
+        required=required,
         metavar="URL",
         help="kafka://host:port/topic, embedded:path or embedded:///path; live or stopped",
     )

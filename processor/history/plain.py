@@ -125,8 +125,8 @@ def _equal(before: Any, after: Any) -> bool:
         return False
     if type(before) is not type(after):
         return False
-    both_nan = bool(before != before and after != after)
-    equal = bool(before == after)
+    equal: bool = before == after
+    both_nan: bool = before != before and after != after
     return equal or both_nan
 
 

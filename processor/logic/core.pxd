@@ -24,6 +24,7 @@ cdef enum Stop:                   # why apply returned before the end of its slo
     STOP_RAISED = 3               # a handler raised at the slot it did not pass: nothing may be applied, nor a snapshot taken
     STOP_FAILED = 4               # memory, or slots out of order: the same, but not the event's fault
     STOP_ABORTED = 5              # told to stop while it waited for room among the outputs
+    STOP_READ = 6                 # the last slot it passed was a read marker, and somebody is to be answered
 
 cdef struct Dispatch:
     int tier
