@@ -1,6 +1,8 @@
 """A bank in 20 lines: deposits, withdrawals, transfers. Run it with
 
-processor run examples.bank:app --journal embedded:state/bank/journal --listen unix:/tmp/bank --snapshots state/bank/snapshots
+processor run examples.bank:app --journal embedded:state/bank/journal --listen unix:/tmp/bank \\
+    --snapshots state/bank/snapshots
+processor query --app examples.bank:app --to unix:/tmp/bank balance 7
 """
 
 from dataclasses import field
@@ -52,3 +54,13 @@ def transfer(bank, event, ctx):
     bank.balances[event.target] = bank.balances.get(event.target, 0) + event.amount
     ctx.emit(Balance(event.source, bank.balances[event.source]))
     ctx.emit(Balance(event.target, bank.balances[event.target]))
+
+
+@app.query
+def balance(bank, account: int):
+    return bank.balances.get(account, 0)
+
+
+@app.query
+def richest(bank, count: int = 10):
+    return sorted(bank.balances.items(), key=lambda entry: (-entry[1], entry[0]))[:count]

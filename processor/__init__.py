@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from processor.client import Answer, Client, Output
     from processor.config import Config
     from processor.fields import f64, i8, i16, i32, i64, raw, text, u8, u16, u32, u64
+    from processor.history.history import History
     from processor.local import LocalSession
     from processor.service import Service
 
@@ -20,6 +21,7 @@ __all__ = [
     "App",
     "Client",
     "Config",
+    "History",
     "LocalSession",
     "Output",
     "Service",
@@ -44,6 +46,7 @@ _MODULES = {
     "App": "processor.app",
     "Client": "processor.client",
     "Config": "processor.config",
+    "History": "processor.history.history",
     "LocalSession": "processor.local",
     "Output": "processor.client",
     "Service": "processor.service",

@@ -23,6 +23,7 @@ class AdminDesk:
         self._commands: dict[str, Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], None]] = {
             "snapshot": self._snapshot,
             "stats": self._stats,
+            "query": self._query,
         }
 
     def welcome(self, selector: selectors.BaseSelector) -> None:
@@ -74,6 +75,9 @@ class AdminDesk:
 
     def _snapshot(self, asked: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
         self._service.keeper.ask(asked.get("keep"), say)
+
+    def _query(self, asked: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
+        self._service.queries.ask(asked.get("name"), asked.get("arguments", []), say)
 
     def _stats(self, asked: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
         say({"ok": True, **self._service.counters.all(), "gateway": self._service.gateway.counts})

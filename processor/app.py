@@ -71,6 +71,7 @@ class App:
         self.version = version
         self.state_type: type | None = None
         self.handlers: dict[int, Any] = {}     # event number -> callable, NativeHandler, RunHandler or CompiledHandler
+        self.queries: dict[str, Any] = {}      # name -> callable (state, *arguments)
         self._events: list[Message] = []
         self._outputs: list[Message] = []
         self._classes: dict[type, Message] = {}
@@ -86,7 +87,8 @@ class App:
 
     def state(self, cls: type) -> type:
         """Declares the state: a class without required arguments (a plain class becomes a dataclass), or a
-        NativeState."""
+        NativeState.
+        """
         if self.state_type is not None:
             raise WrongUse(f"{self.name}: the state is declared already, as {self.state_type.__name__}")
         native = any(base.__name__ == "NativeState" for base in cls.__mro__)
@@ -95,7 +97,8 @@ class App:
 
     def on(self, event: type, handler: Any = None) -> Any:
         """Registers what handles an event type: a callable (state, event, ctx), or a NativeHandler given as
-        `handler`."""
+        `handler`.
+        """
         return self._register(event, lambda function: function, handler)
 
     def on_run(self, event: type, handler: Any = None) -> Any:
@@ -124,6 +127,19 @@ class App:
         other.state_type = self.state_type
         other._events, other._outputs, other._classes = list(self._events), list(self._outputs), dict(self._classes)
         return other
+
+    def query(self, function: Any = None, *, name: str | None = None) -> Any:
+        """Declares a query: a function of the state and further arguments that changes nothing, called by its name.
+
+        It is asked of the past (`processor query`, History.query) and of the live state (Client.query).
+        """
+        if function is None:
+            return lambda later: self.query(later, name=name)
+        given = name or function.__name__
+        if given in self.queries:
+            raise WrongUse(f"{self.name}: the query {given} is declared twice")
+        self.queries[given] = function
+        return function
 
     def message_of(self, cls: type) -> Message:
         """The declaration behind an event or output class; raises WrongUse for any other class."""

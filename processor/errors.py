@@ -41,7 +41,15 @@ class SnapshotError(ProcessorError):
 
 
 class Diverged(ProcessorError):
-    """Replaying the journal gives another state than the one whose hash it recorded; the message has both."""
+    """Replaying the journal gives another state than the one whose hash it recorded; the message has both.
+
+    `sequence` is that of the state, `recorded` and `replayed` the two hashes, of the state and of the session table,
+    as text.
+    """
+
+    def __init__(self, message: str, sequence: int = 0, recorded: str = "", replayed: str = "") -> None:
+        super().__init__(message)
+        self.sequence, self.recorded, self.replayed = sequence, recorded, replayed
 
 
 class Deposed(ProcessorError):
@@ -56,6 +64,10 @@ class Halted(ProcessorError):
     exit_code = EXIT_HALTED
 
 
+class QueryError(ProcessorError):
+    """A query that the application declares raised; the message names the query and what it raised."""
+
+
 class GatewayError(ProcessorError):
     """The gateway cannot listen where it was told to."""
 
@@ -65,7 +77,9 @@ class ClientError(ProcessorError):
 
 
 class ClientTimeout(ClientError, TimeoutError):
-    """No answer in time; `unanswered` are the request numbers that wait for one. They stay in flight: the client is usable."""
+    """No answer in time; `unanswered` are the request numbers that wait for one. They stay in flight: the client is
+    usable.
+    """
 
     def __init__(self, message: str, unanswered: tuple[int, ...] = ()) -> None:
         super().__init__(message)

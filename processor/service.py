@@ -33,6 +33,7 @@ from processor.gateway.gateway import Gateway
 from processor.journal import open_journal
 from processor.journal.journaler import Journaler
 from processor.keeper import SnapshotKeeper
+from processor.live_queries import LiveQueries
 from processor.local.port import Intake
 from processor.local.session import INBOX_BYTES, LocalSession
 from processor.logic.core import Core
@@ -125,7 +126,10 @@ class Service:
         self.keeper = SnapshotKeeper(
             app, self.core, self.control, recovered, self.journal_url, config, self.counters, self.report, self._wakeup
         )
-        self.logic = LiveLogic(self.ring, self.core, self.journaler, self.keeper, trigger_every=config.snapshot_every)
+        self.queries = LiveQueries(app, self.core, self.control, self._wakeup)
+        self.logic = LiveLogic(
+            self.ring, self.core, self.journaler, self.keeper, trigger_every=config.snapshot_every, queries=self.queries
+        )
         self.desk = AdminDesk(self)
         self.intake = Intake(self.ring, self.core, app.schema.lengths())
         self.collector = Collector(self.counters)
@@ -174,6 +178,7 @@ class Service:
                 for key, _ in selector.select(max(0.0, min(1.0, next_tick - time.monotonic()))):
                     key.data()
                 self.keeper.poll()
+                self.queries.poll()
                 if self.journal.away != away:
                     away = not away
                     self.report(f"the journal {self.journal.url} does not answer: waiting, taking in no more than the ring holds"
@@ -215,6 +220,7 @@ class Service:
         self.keeper.close(deadline)
         self.gateway.flush_and_close(timeout_s=max(0.1, min(5.0, deadline - time.monotonic())))
         self._join("gateway", time.monotonic() + 10)
+        self.queries.close()
         self.desk.close()
         self.collector.stop()
         self._judge()

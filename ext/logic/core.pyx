@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 
 from processor.counters cimport COUNT_APPLIED, COUNT_OUTPUTS, COUNT_REJECTED, COUNT_REPEATED, Counters
 from processor.layout cimport (
-    CONTROL_FIRST, CONTROL_SESSION_EVICT, CONTROL_SESSION_OPEN, CONTROL_SNAPSHOT, CONTROL_STATE_HASH, REPLY_BUSY, REPLY_DONE,
+    CONTROL_FIRST, CONTROL_READ_MARKER, CONTROL_SESSION_EVICT, CONTROL_SESSION_OPEN, CONTROL_SNAPSHOT, CONTROL_STATE_HASH, REPLY_BUSY, REPLY_DONE,
     REPLY_EVICTED, REPLY_GAP, REPLY_HEADER_BYTES, REPLY_LAST, REPLY_OUTPUTS_GONE, REPLY_REPEATED, REPLY_TOO_OLD, REPLY_WELCOME,
     SLOT_HEADER_BYTES, Reply, SessionEvict, SessionOpen, Slot, Welcome, padded8, payload_of, slot_at,
 )
@@ -22,6 +22,7 @@ from processor.logic.tables cimport Tables, native_state
 from processor.logic.views cimport EventView, HandlerContext
 from processor.outputs.inbox cimport INBOXES_MAX, Inbox, inbox_answer_open, inbox_flush, inbox_put
 from processor.outputs.queue cimport BIND, TO_CONNECTION, TO_SESSION, OutputQueue
+from processor.outputs.tap cimport OutputTap
 from processor.ring.sequence cimport (
     load_acquire, store_release, waiter_cancel, waiter_idle, waiter_prepare, waiter_sleep, waiter_wake,
 )
@@ -132,6 +133,10 @@ cdef class Core:
         memcpy(self.welcome + REPLY_HEADER_BYTES + sizeof(Welcome), <const char*>text, len(text))
         self.outputs = outputs
         self.control = control
+
+    def listen(self, OutputTap tap):
+        """From now on the frames of every event that is applied go to this tap as well; None: to none."""
+        self.tap = tap
 
     def abort(self):
         """Makes a thread that waits for room among the outputs give up."""
@@ -356,6 +361,9 @@ cdef class Core:
         store_release(&self.counts[COUNT_OUTPUTS], self.counts[COUNT_OUTPUTS] + self.emitter.index)
         if self.emitter.rejected:
             store_release(&self.counts[COUNT_REJECTED], self.counts[COUNT_REJECTED] + 1)
+        if self.tap is not None and self.tap.add(frames, self.emitter.used) < 0:
+            self.failed("memory is short for the outputs of a replay", slot)
+            return -1
         if self.outputs is not None:
             return self.send(TO_SESSION, slot.session, frames, self.emitter.used)
         return 0
@@ -536,6 +544,8 @@ cdef class Core:
             self.stop = STOP_SNAPSHOT
         elif slot.type == CONTROL_STATE_HASH:
             self.stop = STOP_HASH
+        elif slot.type == CONTROL_READ_MARKER and self.outputs is not None:
+            self.stop = STOP_READ
         return 0
 
     cdef int open_session(self, const Slot* slot) noexcept nogil:

@@ -7,7 +7,7 @@ from processor.journal.base cimport crc32c
 from processor.journal.journaler cimport Block, Journaler
 from processor.layout cimport SLOT_HEADER_BYTES, Slot, StateHash, payload_of
 from processor.logic.core cimport (
-    STOP_ABORTED, STOP_HASH, STOP_NONE, STOP_SNAPSHOT, Core,
+    STOP_ABORTED, STOP_HASH, STOP_NONE, STOP_READ, STOP_SNAPSHOT, Core,
 )
 from processor.recovery.plan cimport BlockFacts, position_after
 from processor.ring.buffer cimport STAGE_APPLIED, STAGE_DURABLE, Ring
@@ -21,12 +21,14 @@ cdef class LiveLogic:
 
     `keeper` is asked between batches, with the GIL: `keeper.on_snapshot(place, trigger)` at a snapshot trigger, `keeper.on_hash(...)` at
     a recorded state hash (it raises when ours is another), and `keeper.on_pause()` before the thread sleeps and at least every
-    `trigger_every` events, when that many were applied since the last trigger.
+    `trigger_every` events, when that many were applied since the last trigger. `queries.on_read(marker)` is told of each read marker: all
+    that was asked before it was put may be answered from the state as it is then.
     """
     cdef Ring ring
     cdef Core core
     cdef Journaler journaler
     cdef object keeper
+    cdef object queries
     cdef uint64_t applied         # position in the ring
     cdef uint64_t block_number
     cdef uint64_t block_done      # slots of the current block that are applied
@@ -36,11 +38,12 @@ cdef class LiveLogic:
     cdef readonly object error
 
     def __init__(self, Ring ring not None, Core core not None, Journaler journaler not None, keeper, *,
-                 uint64_t trigger_every=0):
+                 uint64_t trigger_every=0, queries=None):
         self.ring = ring
         self.core = core
         self.journaler = journaler
         self.keeper = keeper
+        self.queries = queries
         self.trigger_every = trigger_every
         self.triggered = core.sequence
         core.waiter = &ring.waiters[STAGE_APPLIED]
@@ -85,7 +88,7 @@ cdef class LiveLogic:
             if self.core.stop == STOP_NONE:
                 self.core.flush()
                 self.next_block(block)
-            elif self.core.stop == STOP_SNAPSHOT or self.core.stop == STOP_HASH:
+            elif self.core.stop == STOP_SNAPSHOT or self.core.stop == STOP_HASH or self.core.stop == STOP_READ:
                 self.core.flush()
                 self.notice(block)
                 if self.error is not None:
@@ -125,7 +128,9 @@ cdef class LiveLogic:
                 position = position_after(&last, self.core.sequence + 1)
                 checksum = crc32c(0, <const char*>self.ring.slot(block.first), size)
                 self.keeper.on_snapshot(payload[:32], position, block.offset, checksum)
-            else:
+            elif self.core.stop == STOP_HASH:
                 self.keeper.on_hash(payload[:32])
+            elif self.queries is not None:
+                self.queries.on_read(payload[:32])
         except BaseException as error:
             self.error = error

@@ -238,3 +238,14 @@ cdef int link_all(Sessions sessions) except -1:
     finally:
         free(order)
     return 0
+
+
+def exported_settings(bytes data not None):
+    """(window, kept_bytes_max, sessions_max) of the table that this is an export of; raises ValueError when it is none."""
+    cdef Head head
+    if len(data) < <Py_ssize_t>sizeof(Head):
+        raise ValueError(f"a session table has at least {sizeof(Head)} bytes, this has {len(data)}")
+    memcpy(&head, <const char*>data, sizeof(Head))
+    if head.magic != EXPORT_MAGIC or head.version != EXPORT_VERSION:
+        raise ValueError(f"not a session table of version {EXPORT_VERSION}: it begins with {head.magic:#x}, {head.version}")
+    return head.window, head.kept_bytes_max, head.sessions_max

@@ -1,7 +1,6 @@
 """Replay: records of the journal through the recovery plan into the core, without the GIL where no handler needs it."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
 from processor.journal.base cimport JournalReader, Record
 from processor.layout cimport BLOCK_HEADER_BYTES, Slot, StateHash, payload_of, slot_at
@@ -13,38 +12,53 @@ from processor.snapshot.state import state_hash
 
 IDLE = -1
 BUSY = -2
+REACHED = -5
+
+cdef enum:
+    KNOWN_MAX = 64                # hashes that wait for the journal's: of some triggers there is none, their snapshot failed
 
 
 cdef class Replay:
     """Reads and applies until something has to be decided.
 
-    With `check_hashes` the state's hash is taken at every snapshot trigger and compared with the one that was journaled.
+    With `check_hashes` the state's hash is taken at every snapshot trigger and compared with the one that was journaled. With `strict`
+    void records are handed to the caller, too, and timestamps that go back are refused.
     """
     cdef Core core
     cdef JournalReader reader
     cdef RecoveryPlan plan
     cdef bint check_hashes
+    cdef bint strict
+    cdef uint64_t until_sequence  # nothing behind this sequence is applied,
+    cdef int64_t until_time       # nor anything later than this
     cdef Record record
     cdef uint64_t done            # slots of the record that are applied
     cdef bint in_hand             # a record is not wholly applied
-    cdef uint64_t hash_sequence
-    cdef bytes hash_state
-    cdef uint64_t hash_sessions
+    cdef dict known               # sequence -> (state hash, hash of the sessions), until the journal tells its own
     cdef readonly uint64_t events
     cdef readonly uint64_t records
+    cdef readonly uint64_t hashes         # recorded ones that were compared, and equal
 
     def __init__(self, Core core not None, JournalReader reader not None, RecoveryPlan plan not None, *,
-                 bint check_hashes=True):
+                 bint check_hashes=True, bint strict=False):
         self.core = core
         self.reader = reader
         self.plan = plan
         self.check_hashes = check_hashes
+        self.strict = strict
+        self.known = {}
+        self.stop_after()
+
+    def stop_after(self, sequence=None, time_ns=None):
+        """Makes run say REACHED behind this sequence, or behind the last event whose timestamp is not later; None: go on."""
+        self.until_sequence = UINT64_MAX if sequence is None else sequence
+        self.until_time = INT64_MAX if time_ns is None else time_ns
 
     def know_hash(self, uint64_t sequence, bytes state not None, uint64_t sessions):
         """The hashes at `sequence` (a snapshot's), to be compared when the journal tells its own."""
-        self.hash_sequence = sequence
-        self.hash_state = state
-        self.hash_sessions = sessions
+        self.known[sequence] = (state, sessions)
+        if len(self.known) > KNOWN_MAX:
+            del self.known[min(self.known)]
 
     @property
     def header(self):
@@ -61,9 +75,24 @@ cdef class Replay:
         """Of the record in hand."""
         return self.record.offset
 
+    @property
+    def waiting(self):
+        """The slot that would be applied next, when its record is in hand: header and payload. None: no record is."""
+        if not self.in_hand:
+            return None
+        return (<const char*>slot_at(self.record.data, self.done, self.core.slot_bytes))[:self.core.slot_bytes]
+
+    def rest(self, uint64_t until):
+        """The slots of the record in hand that are not applied, up to the one of sequence `until`, as bytes; b"" when none is."""
+        cdef uint64_t count
+        if not self.in_hand or until <= self.core.sequence:
+            return b""
+        count = min(self.record.header.count - self.done, until - self.core.sequence)
+        return (<const char*>slot_at(self.record.data, self.done, self.core.slot_bytes))[:count * self.core.slot_bytes]
+
     def run(self, uint64_t most_events, int timeout_ms):
-        """Replays until about most_events are applied (BUSY), there is no record within timeout_ms (IDLE), or the plan says
-        something else than skip and apply (that action). Look at core.stop when it says BUSY.
+        """Replays until about most_events are applied (BUSY), there is no record within timeout_ms (IDLE), what stop_after named is
+        reached (REACHED), or the plan says something else than skip and apply (that action). Look at core.stop when it says BUSY.
 
         Raises what the reader does, or Diverged when the state is not what the journal says it was.
         """
@@ -74,19 +103,25 @@ cdef class Replay:
                 result = self.turn(limit, timeout_ms)
             if result == -3:
                 raise self.reader.error()
+            if result == -6:
+                raise CorruptJournal(f"the block at offset {self.record.offset} (from sequence {self.record.header.first_sequence} on) "
+                                     f"holds a timestamp that is earlier than the one before it")
             if result != -4:
                 return result
             self.notice()
 
     cdef int turn(self, uint64_t limit, int timeout_ms) noexcept nogil:
-        """An action, -1 idle, -2 busy, -3 the reader failed, -4 a control event wants Python."""
+        """An action, -1 idle, -2 busy, -3 the reader failed, -4 a control event wants Python, -5 reached, -6 time went back."""
         cdef int action
-        cdef uint64_t passed
+        cdef uint64_t passed, count
         while True:
+            if self.core.sequence >= self.until_sequence:
+                return -5
             if self.in_hand:
-                passed = self.core.apply(
-                    <const char*>slot_at(self.record.data, self.done, self.core.slot_bytes),
-                    self.record.header.count - self.done)
+                count = self.allowed()
+                if count == 0:
+                    return -5
+                passed = self.core.apply(<const char*>slot_at(self.record.data, self.done, self.core.slot_bytes), count)
                 self.done += passed
                 self.events += passed
                 self.in_hand = self.done < self.record.header.count
@@ -107,8 +142,35 @@ cdef class Replay:
             if action == PLAN_APPLY:
                 self.done = self.plan.skip
                 self.in_hand = self.done < self.record.header.count
-            elif action != PLAN_SKIP:
+                if self.strict and not self.time_rises():
+                    return -6
+            elif action != PLAN_SKIP or self.strict:
                 return action
+
+    cdef uint64_t allowed(self) noexcept nogil:
+        """How many slots of the record in hand, from `done` on, lie before the moment to stop at."""
+        cdef uint64_t first = self.done, behind = self.record.header.count, middle
+        if behind - first > self.until_sequence - self.core.sequence:
+            behind = first + (self.until_sequence - self.core.sequence)
+        if behind == first or slot_at(self.record.data, behind - 1, self.core.slot_bytes).timestamp <= self.until_time:
+            return behind - first
+        while first < behind:                     # timestamps never decrease: the first one that is later
+            middle = (first + behind) // 2
+            if slot_at(self.record.data, middle, self.core.slot_bytes).timestamp <= self.until_time:
+                first = middle + 1
+            else:
+                behind = middle
+        return first - self.done
+
+    cdef bint time_rises(self) noexcept nogil:
+        cdef int64_t before = self.core.timestamp, timestamp
+        cdef uint64_t k
+        for k in range(self.done, self.record.header.count):
+            timestamp = slot_at(self.record.data, k, self.core.slot_bytes).timestamp
+            if timestamp < before:
+                return False
+            before = timestamp
+        return True
 
     cdef int notice(self) except -1:
         """Takes the state's hash at a snapshot trigger, compares it at a recorded one."""
@@ -120,12 +182,16 @@ cdef class Replay:
             self.know_hash(self.core.sequence, state_hash(self.core.state), self.core.sessions.hash64())
             return 0
         told = <StateHash*>payload_of(slot)
-        if told.sequence != self.hash_sequence:
+        ours = self.known.pop(told.sequence, None)
+        if ours is None:
             return 0      # of a snapshot that lies before our beginning
         state = (<const char*>told.state)[:16]
-        if state != self.hash_state or told.sessions != self.hash_sessions:
+        if ours != (state, told.sessions):
+            recorded = f"{state.hex()} (sessions {told.sessions:016x})"
+            replayed = f"{ours[0].hex()} (sessions {ours[1]:016x})"
             raise Diverged(
-                f"at sequence {told.sequence} the journal recorded the state hash {state.hex()} (sessions "
-                f"{told.sessions:016x}), replaying it gives {self.hash_state.hex()} (sessions {self.hash_sessions:016x}): the "
-                f"application's handlers are not those that ran then, or not deterministic. Run the version that wrote it")
+                f"at sequence {told.sequence} the journal recorded the state hash {recorded}, replaying it gives {replayed}: the "
+                f"application's handlers are not those that ran then, or not deterministic. Run the version that wrote it",
+                told.sequence, recorded, replayed)
+        self.hashes += 1
         return 0

@@ -19,6 +19,12 @@ COMMANDS = {
     "feed": "processor.cli.feed",
     "journal": "processor.cli.journal",
     "snapshot": "processor.cli.snapshot",
+    "rebuild": "processor.cli.rebuild",
+    "query": "processor.cli.query",
+    "diff": "processor.cli.diff",
+    "replay": "processor.cli.replay",
+    "verify": "processor.cli.verify",
+    "what-if": "processor.cli.what_if",
     "ossandme": "processor.cli.ossandme",
     "demo": "processor.cli.demo",
 }

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from processor.app import App
+from processor.client.admin import admin
 from processor.client.answers import Answer, Decoder
 from processor.client.encode import Encoder
 from processor.client.handshake import (
@@ -78,6 +79,19 @@ class Client:
         self._connect(connect_s, time.monotonic() + max(connect_s, timeout_s))
 
     # Asking.
+
+    def query(self, name: str, *arguments: Any) -> Any:
+        """The answer of a query that the application declares with @app.query, from the live state.
+
+        It follows an event that was put into the journal after this call: everything that any client was answered before is in
+        it. Arguments and answer travel as JSON. Raises ClientError when the service has no such query, or it raised.
+        """
+        answer = admin(
+            self.address, {"command": "query", "name": name, "arguments": list(arguments)}, timeout_s=self.timeout_s
+        )
+        if not answer.get("ok"):
+            raise ClientError(f"{self.address}: {answer.get('error', answer)}")
+        return answer["answer"]
 
     def request(self, event: Any) -> Answer:
         """Sends one event and waits for its answer. Those of earlier requests that come meanwhile wait in `answers`."""

@@ -12,6 +12,7 @@ from processor.logic.tables cimport Tables
 from processor.logic.views cimport HandlerContext
 from processor.outputs.inbox cimport INBOXES_MAX, Inbox
 from processor.outputs.queue cimport OutputQueue
+from processor.outputs.tap cimport OutputTap
 from processor.ring.sequence cimport Waiter
 
 cdef enum Tier:
@@ -27,6 +28,7 @@ cdef enum Stop:                   # why apply returned before the end of its slo
     STOP_RAISED = 3               # a handler raised at the slot it did not pass: nothing may be applied, nor a snapshot taken
     STOP_FAILED = 4               # memory, or slots out of order: the same, but not the event's fault
     STOP_ABORTED = 5              # told to stop while it waited for room among the outputs
+    STOP_READ = 6                 # the last slot it passed was a read marker, and somebody is to be answered
 
 cdef enum:
     INBOX_PLACES = 2 * INBOXES_MAX
@@ -42,6 +44,7 @@ cdef class Core:
     cdef readonly object state
     cdef readonly Sessions sessions
     cdef OutputQueue outputs      # None while nobody is to be answered
+    cdef OutputTap tap            # None, or where a replay listens to what handlers say
     cdef object control           # None, or where evictions are put (ControlQueue)
     cdef Counters counters
     cdef Tables tables            # of a state that is a dataclass, when handlers without the GIL use it; else None

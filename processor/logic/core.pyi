@@ -4,6 +4,7 @@ from processor.app import App
 from processor.counters import Counters
 from processor.logic.sessions import Sessions
 from processor.outputs.queue import OutputQueue
+from processor.outputs.tap import OutputTap
 
 class Core:
     """The state, the session table, and the one function that applies events, live and in recovery."""
@@ -29,6 +30,8 @@ class Core:
         """Says that the state given is the one after `sequence`, whose event has this timestamp."""
     def answer_through(self, outputs: OutputQueue, control: Any, journal_id: int) -> None:
         """From now on replies go to this queue, and evictions to the control queue."""
+    def listen(self, tap: OutputTap | None) -> None:
+        """From now on the frames of every event that is applied go to this tap as well."""
     def abort(self) -> None:
         """Makes a thread that waits for room among the outputs give up."""
     def apply_slots(self, slots: bytes) -> int:

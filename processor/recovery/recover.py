@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from processor.leadership.claim import build_claim, check_schema, new_writer, pa
 from processor.leadership.validity import LeaderLog
 from processor.logic.core import Core
 from processor.logic.sessions import Sessions
-from processor.recovery.plan import PHASE_REPLAY, PLAN_CLAIM, PLAN_CLAIM_AGAIN, PLAN_LEAD, RecoveryPlan
-from processor.recovery.replay import BUSY, IDLE, Replay
+from processor.recovery.plan import PHASE_REPLAY, PLAN_CLAIM, PLAN_CLAIM_AGAIN, PLAN_LEAD, PLAN_SKIP, RecoveryPlan
+from processor.recovery.replay import BUSY, IDLE, REACHED, Replay
 from processor.schema import Schema
 from processor.snapshot.choice import Candidate, Choice, LastBlock, check_last_block, choose
 from processor.snapshot.file import Snapshot
@@ -79,19 +79,28 @@ def recover(
         replay = Replay(core, reader, plan, check_hashes=config.check_hashes)
         if snapshot is not None:
             replay.know_hash(snapshot.info.sequence, snapshot.info.state_hash, snapshot.info.sessions_hash)
-        _replay_to_claim(app, journal, directory, config, replay, plan, core, progress, should_stop)
+
+        def claim_at_end() -> bool:
+            _claim(app, journal, plan)
+            return False
+
+        follow(app, journal, directory, config, replay, plan, core, end=lambda: journal.ends()[1], at_end=claim_at_end,
+               progress=progress, should_stop=should_stop)
     finally:
         reader.close()
     seconds = time.monotonic() - started
     origin = "the first event" if snapshot is None else f"snapshot {snapshot.info.sequence}"
     report(f"recovered {replay.events} events from {origin} in {seconds:.3f} s")
     return Recovered(
-        core, plan.leader_log(), store, plan.validity.journal_id, snapshot.info if snapshot else None, replay.events, seconds
+        core, plan.leader_log(), store, plan.validity.journal_id, snapshot.info if snapshot else None, replay.events,
+        seconds
     )
 
 
 def founding_id(app: App, journal: Journal, first: int, end: int) -> int:
-    """The journal's id by its first claim, 0 when none is there; raises SchemaMismatch if another application founded it."""
+    """The journal's id by its first claim, 0 when none is there; raises SchemaMismatch if another application
+    founded it.
+    """
     reader = journal.reader(first)
     try:
         for _ in range(FIRST_CLAIM_AMONG):
@@ -122,9 +131,20 @@ def find_beginning(
     """
     # The files come first: the leader whom we follow may still be alive and write another one. An end that was asked
     # for before that would lie below its position, as if the journal had lost records.
-    found = {one.path.name: one for one in store.files()}
+    files = store.files()
     first, end = journal.ends()
     journal_id = founding_id(app, journal, first, end)
+    return newest_usable(files, journal_id, first, end, report)
+
+
+def newest_usable(
+    files: Iterable[Found], journal_id: int, first: int, end: int, report: Callable[[str], None]
+) -> tuple[Snapshot | None, Choice]:
+    """The newest of these snapshots, whole and checked, or None for the first event; what is passed over is reported.
+
+    `first` and `end` are the journal's, asked for after the files were listed. Raises what `choose` does.
+    """
+    found = {one.path.name: one for one in files}
     read: dict[str, Snapshot] = {}
 
     def check(candidate: Candidate) -> str:
@@ -184,10 +204,11 @@ def compare_last_block(journal: Journal, info: SnapshotInfo) -> None:
     found = None
     if meta.last_block_offset >= first:
         try:
-            record = _read_at(journal, meta.last_block_offset)
+            record = read_at(journal, meta.last_block_offset)
         except (CorruptJournal, JournalError) as error:
             raise SnapshotError(
-                f"{info.path}: its last applied block cannot be read at offset {meta.last_block_offset} ({error}): it is a "
+                f"{info.path}: its last applied block cannot be read at offset {meta.last_block_offset} "
+                f"({error}): it is a "
                 "snapshot of another journal, or the journal was changed"
             ) from error
         if record is not None and record[0] == meta.last_block_offset:
@@ -199,7 +220,8 @@ def compare_last_block(journal: Journal, info: SnapshotInfo) -> None:
     check_last_block(candidate, meta.epoch_offset, meta.epoch_writer, found, log_first=first)
 
 
-def _read_at(journal: Journal, offset: int) -> tuple[int, int, bytes, bytes] | None:
+def read_at(journal: Journal, offset: int) -> tuple[int, int, bytes, bytes] | None:
+    """The record at this offset, or the first one behind it; None at the end."""
     reader: JournalReader = journal.reader(offset)
     try:
         return reader.read(timeout_s=10)
@@ -207,22 +229,33 @@ def _read_at(journal: Journal, offset: int) -> tuple[int, int, bytes, bytes] | N
         reader.close()
 
 
-def _replay_to_claim(
-    app: App, journal: Journal, directory: Path, config: Config, replay: Replay, plan: RecoveryPlan, core: Core,
-    progress: Callable[[int, int, int], None] | None, should_stop: Callable[[], bool],
-) -> None:
-    """Replays, claims near the end, and returns when it has read its own claim."""
+def follow(
+    app: App, journal: Journal, directory: Path | None, config: Config, replay: Replay, plan: RecoveryPlan, core: Core, *,
+    end: Callable[[], int], at_end: Callable[[], bool],
+    progress: Callable[[int, int, int], None] | None = None, should_stop: Callable[[], bool] = lambda: False,
+    witness: Callable[[int], None] | None = None,
+) -> int:
+    """Replays until the plan says to lead (PLAN_LEAD), what replay.stop_after named is REACHED, or `at_end` is content
+    (IDLE).
+
+    `end` tells where the log ended a moment ago; `at_end` is asked each time that the replay has come there: False
+    goes on. `witness` is told of each claim, and in a strict replay of each void record, while it is in replay's hand.
+    `directory` holds the snapshots, for finding out which event of a run raised. Raises what `recover` does.
+    """
     begin = plan.position
     moved_at, moved_from = time.monotonic(), plan.position
     while True:
         action = replay.run(EVENTS_A_TURN, 20)
         if core.trouble:
             raise _halted(app, journal, directory, config, core)
-        if action == PLAN_LEAD:
-            return
-        if action == PLAN_CLAIM:
-            claim = parse_claim(replay.header, replay.data, f"{journal.url}, offset {replay.offset}")
-            check_schema(claim.schema, app.schema, f"{journal.url}, offset {replay.offset}")
+        if action in (PLAN_LEAD, REACHED):
+            return action
+        if action in (PLAN_CLAIM, PLAN_SKIP):
+            if action == PLAN_CLAIM:
+                claim = parse_claim(replay.header, replay.data, f"{journal.url}, offset {replay.offset}")
+                check_schema(claim.schema, app.schema, f"{journal.url}, offset {replay.offset}")
+            if witness is not None:
+                witness(action)
         elif action == PLAN_CLAIM_AGAIN:
             _claim(app, journal, plan)
         elif action not in (BUSY, IDLE):
@@ -231,23 +264,24 @@ def _replay_to_claim(
         if plan.position != moved_from:
             moved_at, moved_from = now, plan.position
         if progress is not None and (action == BUSY or now - moved_at < 1):
-            progress(plan.position - begin, max(plan.position, journal.ends()[1]) - begin, replay.events)
+            progress(plan.position - begin, max(plan.position, end()) - begin, replay.events)
         if should_stop():
             raise Interrupted("stopped while it recovered; nothing was claimed")
-        if action == IDLE and plan.phase == PHASE_REPLAY and plan.near_end(journal.ends()[1]):
-            _claim(app, journal, plan)
-        elif now - moved_at > config.recovery_stall_s:
+        if action in (BUSY, IDLE) and plan.phase == PHASE_REPLAY and plan.near_end(end()) and at_end():
+            return IDLE
+        if action == IDLE and now - moved_at > config.recovery_stall_s:
             raise JournalError(
-                f"{journal.url}: recovery has made no progress for {config.recovery_stall_s:g} s at offset {plan.position} "
-                f"(the journal ends at {journal.ends()[1]}): nothing was started on an old state. Is the broker well?"
+                f"{journal.url}: recovery has made no progress for {config.recovery_stall_s:g} s at offset "
+                f"{plan.position} "
+                f"(the journal ends at {end()}): nothing was started on an old state. Is the broker well?"
             )
 
 
-def _halted(app: App, journal: Journal, directory: Path, config: Config, core: Core) -> Halted:
+def _halted(app: App, journal: Journal, directory: Path | None, config: Config, core: Core) -> Halted:
     from processor.recovery.name_event import name_event  # which begins as this module does
 
     trouble, sequence = core.trouble, core.sequence + 1
-    if core.raised_events > 1:
+    if core.raised_events > 1 and directory is not None:
         trouble, sequence = name_event(app, journal, directory, config, core)
     return Halted(
         f"{trouble}; this event is in the journal and stops every replay. Look at it with: processor journal dump "
@@ -261,4 +295,5 @@ def _claim(app: App, journal: Journal, plan: RecoveryPlan) -> None:
     journal.append_record(header, data)
 
 
-__all__ = ["Interrupted", "Recovered", "SchemaMismatch", "recover"]
+__all__ = ["Interrupted", "Recovered", "SchemaMismatch", "find_beginning", "follow", "founding_id", "newest_usable", "read_at",
+           "recover", "resume"]

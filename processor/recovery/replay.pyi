@@ -4,19 +4,30 @@ from processor.recovery.plan import RecoveryPlan
 
 IDLE: int
 BUSY: int
+REACHED: int
 
 class Replay:
     """Reads and applies until something has to be decided."""
 
     events: int
     records: int
+    hashes: int
     header: bytes
     data: bytes
     offset: int
     def __init__(
-        self, core: Core, reader: JournalReader, plan: RecoveryPlan, *, check_hashes: bool = True
+        self, core: Core, reader: JournalReader, plan: RecoveryPlan, *, check_hashes: bool = True, strict: bool = False
     ) -> None: ...
+    @property
+    def waiting(self) -> bytes | None:
+        """The slot that would be applied next, when its record is in hand."""
+    def rest(self, until: int) -> bytes:
+        """The slots of the record in hand that are not applied, up to sequence `until`."""
+    def stop_after(self, sequence: int | None = None, time_ns: int | None = None) -> None:
+        """Makes run say REACHED behind this sequence, or behind the last event whose timestamp is not later."""
     def know_hash(self, sequence: int, state: bytes, sessions: int) -> None:
         """The hashes at `sequence` (a snapshot's), to be compared when the journal tells its own."""
     def run(self, most_events: int, timeout_ms: int) -> int:
-        """IDLE, BUSY or a PlanAction; raises CorruptJournal, or Diverged when the state is not what the journal says."""
+        """IDLE, BUSY, REACHED or a PlanAction; raises CorruptJournal, or Diverged when the state is not what the
+        journal says.
+        """

@@ -120,6 +120,15 @@ cdef class Exchange(NativeState):
         """How many orders rest in all books."""
         return orders_of(self.market)
 
+    def describe(self):
+        """The resting orders as plain values, {symbol: {id: {price, quantity, side}}}: what commands show and compare."""
+        from processor.apps.exchange.exported import resting_orders
+
+        found = {}
+        for row in resting_orders(self.export()).tolist():
+            found.setdefault(row[3], {})[row[0]] = {"price": row[1], "quantity": row[2], "side": row[4]}
+        return found
+
     cpdef bytes export(self):
         """The canonical export (see the module's drawing). Raises MemoryError."""
         cdef Market* market = self.market
