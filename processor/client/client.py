@@ -142,7 +142,7 @@ class Client:
 
         It waits for `answers` more of them, or all that are due, for at most wait_s seconds: then what there is, maybe
         nothing. Without wait_s it waits for one, and raises ClientTimeout as any call does. A lost connection is made
-        again here, too; an attempt takes up to ATTEMPT_S. For fast consumers; not to be mixed with `answers`: that misses
+        again here, too; that takes up to ATTEMPT_S. For fast consumers; do not mix it with `answers`: that misses
         what is taken here.
         """
         frames = self._wire.take()
