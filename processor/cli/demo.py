@@ -109,40 +109,50 @@ class FeedingClient:
         self._command, self._when_ended = command, when_ended
         self._process: subprocess.Popen[bytes] | None = None
         self._asked = threading.Event()
+        self._started = False
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._watch, self._lose_patience)]
         self.failure = ""
 
     def start(self) -> None:
-        """Starts it, unless it has been asked to end already; raises OSError when that cannot be."""
+        """Starts it, unless it has been asked to end already. That it cannot be started is a failure as any other."""
+        self._started = True
         # A Ctrl-C is for the whole group. The child inherits the mask, and takes signals when it can do so orderly.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         try:
             if self._asked.is_set():
                 return
             self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
+        except OSError as error:
+            self._fail(f"cannot be started ({error})")
+            self._when_ended()
+            return
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if self._asked.is_set():
+            self._process.send_signal(signal.SIGTERM)       # asked in between: a handler runs whatever the mask is
         for thread in self._threads:
             thread.start()
 
     def ask(self) -> None:
         """Asks it to end; from a signal handler, and more than once."""
         self._asked.set()
-        if self._process is None:
-            self._when_ended()
-        else:
+        if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
+        elif not self._started:
+            self._when_ended()
 
     def _watch(self) -> None:
         assert self._process is not None
         code = self._process.wait()
         # A second Ctrl-C ends it at once: that is no failure, either.
         if code and not (self._asked.is_set() and code in (128 + signal.SIGINT, -signal.SIGINT, -signal.SIGTERM)):
-            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-            self.failure = f"the client that feeds the exchange {how}"
-            say(f"{self.failure}: stopping")
+            self._fail(f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}")
         self._asked.set()
         self._when_ended()
+
+    def _fail(self, how: str) -> None:
+        self.failure = f"the client that feeds the exchange {how}"
+        say(f"{self.failure}: stopping")
 
     def _lose_patience(self) -> None:
         assert self._process is not None

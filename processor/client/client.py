@@ -155,7 +155,7 @@ class Client:
             self._wait(self._wire.answered + 1)
 
     def offer(self, slots: np.ndarray[Any, Any]) -> range:
-        """Sends as many of these whole slots (see `stream`) as the window has room for, waits for nothing; their request numbers."""
+        """Sends as many of these slots (see `stream`) as the window has room for, waits for nothing; their numbers."""
         self._check()
         first = self._wire.submitted + 1
         self._wire.put_slots(self._encoder.slots(slots))
@@ -163,11 +163,12 @@ class Client:
         return range(first, self._wire.submitted + 1)
 
     def receive_frames(self, wait_s: float | None = None, *, answers: int = 1) -> bytes:
-        """The reply frames of whole answers, in order, as they came; waits if there are none and something is unanswered.
+        """The reply frames of whole answers, in order, as they came; waits if there are none and some are due.
 
-        It waits for `answers` more answers, or all that are due, for at most wait_s seconds: then what there is, perhaps nothing. Without
-        wait_s it waits for one, and raises ClientTimeout as any call does. A lost connection is made again here, too; an attempt
-        takes up to ATTEMPT_S. For fast consumers; do not mix it with `answers`, which would miss what is taken here.
+        It waits for `answers` more of them, or all that are due, for at most wait_s seconds: then what there is, maybe
+        nothing. Without wait_s it waits for one, and raises ClientTimeout as any call does. A lost connection is made
+        again here, too; that takes up to ATTEMPT_S. For fast consumers; do not mix it with `answers`: that misses
+        what is taken here.
         """
         self._check_open()
         frames = self._wire.take()

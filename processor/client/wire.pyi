@@ -31,8 +31,10 @@ class Wire:
     def put_payloads(self, type: int, payloads: np.ndarray[Any, np.dtype[np.uint8]]) -> int:
         """Takes as many events of this type, given as payloads (n, length), as there is room for."""
     def pump(self, until: int, timeout_ms: float) -> int:
-        """Sends and receives until request `until` is answered, for at most timeout_ms (parts of one count): DONE, WAITING, CLOSED or
-        SPECIAL."""
+        """Sends and receives until request `until` is answered, for at most timeout_ms (parts of one count).
+
+        DONE, WAITING, CLOSED or SPECIAL.
+        """
     def take(self) -> bytes:
         """The frames of all whole answers that have come since the last call, in order."""
     @property

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,3 +94,25 @@ class Command:
             self._reader.join(10)
             if self.process.stdout is not None:
                 self.process.stdout.close()
+
+
+def child_of(pid: int) -> int:
+    """The one child process, once it is there."""
+    deadline = time.monotonic() + LONG_S
+    while time.monotonic() < deadline:
+        if found := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            return int(found[0])
+        time.sleep(0.01)
+    raise AssertionError(f"process {pid} has no child")
+
+
+def gone(pid: int) -> bool:
+    """Whether the process has ended, once it has; False when it still runs after a long time."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], LONG_S)[0])
+    finally:
+        os.close(descriptor)

@@ -1,22 +1,16 @@
-"""`processor demo exchange` and `make run`: real processes, real signals, a real terminal; nobody is left behind."""
+"""`processor demo exchange`: real processes, real signals; nobody is left behind."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import os
-import pty
 import re
-import select
-import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +18,7 @@ from processor.cli.demo import FeedingClient
 from processor.cli.feed import stop_asked
 from processor.counters import Counters
 from processor.snapshot.store import SnapshotStore
-from tests.cli.commands import LONG_S, PROCESSOR, ROOT, Command, processor
+from tests.cli.commands import LONG_S, Command, child_of, gone, processor
 
 RATE = ("--rate", "5000")
 RECOVERED = re.compile(r"recovered (\d+) events from snapshot (\d+) in [0-9.]+ s")
@@ -46,28 +40,6 @@ def ended_well(command: Command, state: Path) -> None:
     assert "unanswered" not in summary and "Traceback" not in command.text and "Error" not in command.text
     assert f"snapshot of sequence {newest_snapshot(state)}; the state is in {state}" in last
     assert not (state / "socket").exists()
-
-
-def child_of(pid: int) -> int:
-    """The one child process, once it is there."""
-    deadline = time.monotonic() + LONG_S
-    while time.monotonic() < deadline:
-        if found := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            return int(found[0])
-        time.sleep(0.01)
-    raise AssertionError(f"process {pid} has no child")
-
-
-def gone(pid: int) -> bool:
-    """Whether the process has ended, once it has; False when it still runs after a long time."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([descriptor], [], [], LONG_S)[0])
-    finally:
-        os.close(descriptor)
 
 
 def test_it_stops_by_itself_and_the_second_run_recovers_and_goes_on(demo: tuple[str, ...], tmp_path: Path) -> None:
@@ -127,6 +99,31 @@ def test_a_client_that_is_asked_before_it_is_started_is_not_started() -> None:
     client.start()
     client.close()
     assert ended.is_set() and client.failure == ""
+
+
+def test_a_client_that_is_asked_while_it_is_started_ends_before_its_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = "import signal; signal.sigwait([signal.SIGTERM])"
+    ended = threading.Event()
+    client = FeedingClient([sys.executable, "-c", script], ended.set)
+    start = subprocess.Popen
+
+    def asked_meanwhile(*words: Any, **how: Any) -> Any:
+        client.ask()
+        assert not ended.is_set()
+        return start(*words, **how)
+
+    monkeypatch.setattr(subprocess, "Popen", asked_meanwhile)
+    client.start()
+    assert ended.wait(LONG_S) and client.failure == ""
+    client.close()
+
+
+def test_a_client_that_cannot_be_started_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = threading.Event()
+    client = FeedingClient(["/no/such/program"], ended.set)
+    client.start()
+    client.close()
+    assert ended.is_set() and "cannot be started" in client.failure and client.failure in capsys.readouterr().err
 
 
 def test_a_client_that_is_killed_ends_it_orderly_with_exit_code_3(demo: tuple[str, ...], tmp_path: Path) -> None:
@@ -205,116 +202,3 @@ def test_the_console_script_is_the_same_command() -> None:
     assert "6.4 MB a second" in done.stdout and "examples:" in done.stdout and "exit codes:" in done.stdout
     everything = processor("--help").stdout
     assert all(name in everything for name in ("run", "feed", "journal", "snapshot", "ossandme", "demo"))
-
-
-# `make run`, in a checkout of its own: only make's own part is real there, the rest is this checkout's.
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Path]:
-    """A Makefile beside links to everything that is built, so that `state/` is its own."""
-    made = tmp_path / "checkout"
-    made.mkdir()
-    for name in ("ext", "processor", "setup.py", "pyproject.toml", ".venv"):
-        (made / name).symlink_to(ROOT / name)
-    shutil.copy(ROOT / "Makefile", made)
-    yield made
-
-
-MAKE = ("make", "-o", "build", "run")
-
-
-def test_make_run_stops_by_itself_and_keeps_its_state_in_the_checkout(checkout: Path) -> None:
-    with Command("ARGS=--for 1 --rate 5000", command=MAKE, cwd=checkout) as make:
-        assert make.join() == 0
-    assert "the state is in state/exchange" in make.lines[-1]
-    assert newest_snapshot(checkout / "state" / "exchange") == 5_002
-
-
-def test_sigterm_to_make_ends_the_demo_orderly(checkout: Path) -> None:
-    with Command("ARGS=--rate 5000", command=MAKE, cwd=checkout) as make:
-        make.wait_for("events/s")
-        make.signal(signal.SIGTERM)
-        make.join()
-    assert any("the state is in state/exchange" in line for line in make.lines) and "Traceback" not in make.text
-
-
-def test_when_make_is_killed_the_demo_ends_orderly_and_nobody_is_left(checkout: Path) -> None:
-    with Command("ARGS=--rate 5000", command=MAKE, cwd=checkout) as make:
-        make.wait_for("events/s")
-        service = child_of(make.process.pid)
-        client = child_of(service)
-        make.signal(signal.SIGKILL)
-        assert gone(service) and gone(client)
-        make.join()
-    assert "the state is in state/exchange" in make.lines[-1] and "Traceback" not in make.text
-
-
-def test_in_a_terminal_recovery_shows_a_bar_and_ctrl_c_ends_it_orderly(demo: tuple[str, ...], tmp_path: Path) -> None:
-    # Enough to be replayed that it takes more than one turn.
-    with Command(*demo[:-2], "--rate", 0, "--snapshot-every", 0, "--json") as crashed:
-        crashed.wait_for(lambda line: line.startswith("{") and json.loads(line)["sequence"] > 500_000)
-        crashed.signal(signal.SIGKILL, group=True)
-        crashed.join()
-    with terminal([*PROCESSOR, *demo]) as (process, read_until):
-        recovery = read_until(b"listening on")
-        assert "recovering:" in recovery and "events=" in recovery
-        # The bar is gone when something is said.
-        assert re.search(r"(^|[\r\n])recovered \d+ events from the first event", recovery)
-        read_until(b"events/s")
-        os.write(read_until.master, b"\x03")
-        text = read_until(None)
-        assert process.wait(LONG_S) == 0
-    assert "the state is in" in text and "fed " in text and "Traceback" not in text
-    assert f"snapshot of sequence {newest_snapshot(tmp_path / 'state')}" in text
-
-
-def test_ctrl_c_in_a_terminal_that_runs_make_ends_it_orderly(checkout: Path) -> None:
-    make = [str(shutil.which("make")), *MAKE[1:], "ARGS=--rate 5000"]
-    with terminal(make, checkout) as (process, read_until):
-        read_until(b"events/s")
-        os.write(read_until.master, b"\x03")
-        text = read_until(None)
-        process.wait(LONG_S)
-    assert "the state is in state/exchange" in text and "fed " in text and "Traceback" not in text
-
-
-class Reader:
-    """Reads a terminal until something has been shown, or its end."""
-
-    def __init__(self, master: int) -> None:
-        self.master = master
-
-    def __call__(self, wanted: bytes | None) -> str:
-        shown = b""
-        while wanted is None or wanted not in shown:
-            assert select.select([self.master], [], [], LONG_S)[0], f"only this was shown: {shown!r}"
-            try:
-                data = os.read(self.master, 65_536)
-            except OSError as error:
-                if error.errno != errno.EIO:
-                    raise
-                data = b""
-            if not data:
-                assert wanted is None, f"only this was shown: {shown!r}"
-                break
-            shown += data
-        return shown.decode(errors="replace")
-
-
-@contextlib.contextmanager
-def terminal(command: list[str], cwd: Path = ROOT) -> Iterator[tuple[subprocess.Popen[bytes], Reader]]:
-    """The command as the foreground job of a terminal of its own."""
-    master, slave = pty.openpty()
-    take = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-    process = subprocess.Popen(
-        [sys.executable, "-c", take, *command], stdin=slave, stdout=slave, stderr=slave, cwd=cwd, start_new_session=True
-    )
-    os.close(slave)
-    try:
-        yield process, Reader(master)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        os.close(master)
