@@ -7,7 +7,7 @@ from processor.layout cimport BLOCK_HEADER_BYTES, Slot, StateHash, payload_of, s
 from processor.logic.core cimport STOP_HASH, STOP_NONE, STOP_SNAPSHOT, Core
 from processor.recovery.plan cimport PLAN_APPLY, PLAN_SKIP, RecoveryPlan
 
-from processor.errors import Diverged
+from processor.errors import CorruptJournal, Diverged
 from processor.snapshot.state import state_hash
 
 IDLE = -1

@@ -108,7 +108,7 @@ def _sorted(keys: Any) -> list[Any]:
 
 
 def _comparable(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> bool:
-    return before.shape == after.shape and before.dtype == after.dtype
+    return bool(before.shape == after.shape and before.dtype == after.dtype)
 
 
 def _different(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> Iterator[tuple[int, ...]]:

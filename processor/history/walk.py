@@ -108,7 +108,7 @@ class Walk:
         self.config = config = _with_settings(config, snapshot, settings or store)
         self.core, self.plan = resume(app, config, Counters(), snapshot, choice)
         if snapshot is not None:
-            compare_last_block(journal, snapshot.info, self.first)
+            compare_last_block(journal, snapshot.info)
         self.reader = journal.reader(self.plan.position)
         try:
             self.replay = Replay(self.core, self.reader, self.plan, check_hashes=check_hashes, strict=strict)
