@@ -1,7 +1,9 @@
-"""Named queries of the live state: answered by the logic's thread, between two events, behind a read marker that is durable.
+"""Named queries of the live state: answered by the logic's thread, between two events, behind a read marker that is
+durable.
 
-A marker stands for everything that was asked before it was put; what comes meanwhile waits for the next one, so that however many
-ask there is one marker in flight. A leader that was deposed without knowing never answers: its marker is never acknowledged.
+A marker stands for everything that was asked before it was put; what comes meanwhile waits for the next one, so that
+however many ask there is one marker in flight. A leader that was deposed without knowing never answers: its marker is
+never acknowledged.
 """
 
 from __future__ import annotations

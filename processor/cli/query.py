@@ -50,7 +50,7 @@ def _live(arguments: argparse.Namespace, values: list[Any] | None) -> int:
     from processor.client import admin
 
     if values is None or arguments.at is not None:
-        raise WrongUse("a running service answers named queries, as of now: give a NAME and no --at, or name its --journal")
+        raise WrongUse("a running service answers named queries, as of now: give a NAME, no --at, or its --journal")
     answer = admin(arguments.to, {"command": "query", "name": arguments.name, "arguments": values})
     if not answer.get("ok"):
         raise ClientError(f"{arguments.to}: {answer.get('error', answer)}")

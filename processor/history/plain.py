@@ -121,13 +121,10 @@ def _different(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> Ite
 
 
 def _equal(before: Any, after: Any) -> bool:
-    if isinstance(before, np.ndarray) or isinstance(after, np.ndarray):
+    """Neither of them is an array, or their shapes or types differ; NaN is equal to NaN."""
+    if isinstance(before, np.ndarray) or type(before) is not type(after):
         return False
-    if type(before) is not type(after):
-        return False
-    equal: bool = before == after
-    both_nan: bool = before != before and after != after
-    return equal or both_nan
+    return bool(before == after or (before != before and after != after))
 
 
 def _shown(value: Any) -> str:
