@@ -200,9 +200,9 @@ class LocalSession:
             elif now >= deadline:
                 unanswered = self._unanswered()
                 raise ClientTimeout(
-                    f"no room for {self.timeout_s:g} s: {done} of {count} events were taken; {len(unanswered)} requests "
-                    f"are unanswered, the answers of {self._port.unreleased - len(unanswered)} were not taken, and both "
-                    f"together are at most {self._port.window}",
+                    f"no room for {self.timeout_s:g} s: {done} of {count} events were taken; {len(unanswered)} "
+                    f"requests are unanswered, the answers of {self._port.unreleased - len(unanswered)} were not "
+                    f"taken, and both together are at most {self._port.window}",
                     unanswered,
                 )
 
