@@ -231,6 +231,7 @@ class History:
             settings=self.store,
             fits=fits,
             report=self.report,
+            check_hashes=app is None,  # what other logic gives is not what was recorded
         )
 
     def _beyond(self, store: SnapshotStore) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.service_process import running
 from processor.app import App, load_app
-from processor.client import Client
+from processor.client import Client, admin
 from processor.journal import open_journal
 from processor.layout import BLOCK_HEADER
 
@@ -50,15 +50,17 @@ def served(name: str, directory: Path, events: int = EVENTS) -> Written:
     add: Any = next(iter(app.event_classes()))
     written = Written(f"tests.history.apps:{name}", embedded(directory / "journal"), directory / "snapshots")
     address = f"unix:{directory}/s"
-    options = ("--snapshot-every", str(SNAPSHOT_EVERY), "--max-block-events", str(BLOCK_EVENTS))
+    # By command, and waited for: when one every N events is taken depends on how long the one before it takes.
+    options = ("--snapshot-every", "0", "--max-block-events", str(BLOCK_EVENTS))
     with running(
         written.name, journal=written.url, listen=address, snapshots=written.snapshots, options=options
     ) as service:
         with Client(address, app, timeout_s=60) as client:
-            for first in range(0, events, 100):
-                # Waited for, so that snapshots are taken one behind the other.
-                client.send_many(add(1 + number, f"name {number % 40}") for number in range(first, first + 100))
-                assert len(list(client.answers())) == 100
+            for first in range(0, events, SNAPSHOT_EVERY):
+                numbers = range(first, first + SNAPSHOT_EVERY)
+                client.send_many(add(1 + number, f"name {number % 40}") for number in numbers)
+                assert len(list(client.answers())) == SNAPSHOT_EVERY
+                assert admin(address, {"command": "snapshot"})["ok"]
         assert service.stop() == 0, service.lines
     return written
 
