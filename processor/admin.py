@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from processor.service import Service
 
 LINE_BYTES_MAX = 65_536
+GUESTS_MAX = 64
 
 
 class AdminDesk:
@@ -30,6 +31,9 @@ class AdminDesk:
         """Takes over what the gateway has for us."""
         while (descriptor := self._service.gateway.take_admin()) is not None:
             guest = socket.socket(fileno=descriptor)
+            if len(self._guests) == GUESTS_MAX:
+                # Descriptors are the clients', too: who has asked nothing for longest makes room.
+                self._let_go(selector, next(iter(self._guests)))
             guest.setblocking(False)
             self._guests[guest] = bytearray()
             selector.register(guest, selectors.EVENT_READ, lambda guest=guest: self._read(selector, guest))
@@ -41,26 +45,33 @@ class AdminDesk:
             return
         except OSError:
             data = b""
-        kept = self._guests[guest]
+        kept = self._guests.pop(guest)
+        self._guests[guest] = kept              # the last one to have said something
         kept += data
         if not data or len(kept) > LINE_BYTES_MAX:
-            selector.unregister(guest)
-            del self._guests[guest]
-            guest.close()
+            self._let_go(selector, guest)
             return
         while b"\n" in kept:
             line, _, rest = bytes(kept).partition(b"\n")
             kept[:] = rest
             self._answer(line, lambda reply: self._say(guest, reply))
 
+    def _let_go(self, selector: selectors.BaseSelector, guest: socket.socket) -> None:
+        selector.unregister(guest)
+        del self._guests[guest]
+        guest.close()
+
     def _answer(self, line: bytes, say: Callable[[dict[str, Any]], None]) -> None:
         try:
             asked = json.loads(line)
             command = self._commands[asked["command"]]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             say({"ok": False, "error": f"a command is a JSON object with \"command\": one of {', '.join(self._commands)}"})
             return
-        command(asked, say)
+        try:
+            command(asked, say)
+        except Exception as error:      # whatever a guest asks for, the service and its other guests go on
+            say({"ok": False, "error": f"{type(error).__name__}: {error}"})
 
     def _say(self, guest: socket.socket, reply: dict[str, Any]) -> None:
         if guest not in self._guests:

@@ -59,6 +59,8 @@ class CompiledHandler:
 
         return compile_handler(self.app, self.message, self.function, state)
 
+SCHEMA_BYTES_MAX = 65_495      # a welcome is a frame: 65,535 bytes, less its fixed part
+
 
 class App:
     """An application: a name, its event, output and state types, and a handler for each event type.
@@ -170,6 +172,9 @@ class App:
         missing = [m.name for m in self._events if m.number not in self.handlers]
         if missing or not self._events:
             raise WrongUse(f"{self.name}: no handler for {', '.join(missing) or 'any event'}: use @app.on")
+        if len(self.schema.text.encode()) > SCHEMA_BYTES_MAX:
+            raise WrongUse(f"{self.name}: the schema has {len(self.schema.text.encode())} bytes as JSON, a client's welcome holds "
+                           f"{SCHEMA_BYTES_MAX}: declare fewer or shorter names")
 
     def _event(self, event: type) -> Message:
         message = self._classes.get(event)

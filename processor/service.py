@@ -106,12 +106,12 @@ class Service:
                 app, self.journal, self.directory, config, counters=self.counters, progress=progress, report=self.report,
                 should_stop=self._stop_asked.is_set,
             )
+            self._lead(self.recovered)
         except BaseException:
             self.gateway.flush_and_close(timeout_s=0.0)
             if hasattr(self, "journal"):
                 self.journal.close()
             raise
-        self._lead(self.recovered)
 
     def _lead(self, recovered: Recovered) -> None:
         config, app = self.config, self.app
@@ -172,23 +172,30 @@ class Service:
         with selectors.DefaultSelector() as selector:
             selector.register(self._wakeup, selectors.EVENT_READ, self._wakeup.clear)
             selector.register(self.gateway.admin_fd, selectors.EVENT_READ, lambda: self.desk.welcome(selector))
-            next_tick = time.monotonic() + tick_s
-            away = False
-            while not self._stop_asked.is_set() and all(thread.is_alive() for thread in self._threads.values()):
-                for key, _ in selector.select(max(0.0, min(1.0, next_tick - time.monotonic()))):
-                    key.data()
-                self.keeper.poll()
-                self.queries.poll()
-                if self.journal.away != away:
-                    away = not away
-                    self.report(f"the journal {self.journal.url} does not answer: waiting, taking in no more than the ring holds"
-                                if away else f"the journal {self.journal.url} answers again")
-                if time.monotonic() >= next_tick:
-                    next_tick += tick_s
-                    if tick is not None:
-                        tick()
+            try:
+                self._keep_house(selector, tick, tick_s)
+            except Exception as error:
+                # Keeping house must not be what ends a service; if it is, then in order, and not without a word.
+                self._failures.append(("housekeeping", error))
             self._shut_down(selector)
         return self.exit_code
+
+    def _keep_house(self, selector: selectors.BaseSelector, tick: Callable[[], None] | None, tick_s: float) -> None:
+        next_tick = time.monotonic() + tick_s
+        away = False
+        while not self._stop_asked.is_set() and all(thread.is_alive() for thread in self._threads.values()):
+            for key, _ in selector.select(max(0.0, min(1.0, next_tick - time.monotonic()))):
+                key.data()
+            self.keeper.poll()
+            self.queries.poll()
+            if self.journal.away != away:
+                away = not away
+                self.report(f"the journal {self.journal.url} does not answer: waiting, taking in no more than the ring holds"
+                            if away else f"the journal {self.journal.url} answers again")
+            if time.monotonic() >= next_tick:
+                next_tick += tick_s
+                if tick is not None:
+                    tick()
 
     def stop(self) -> None:
         """Asks for the end, from any thread or a signal handler."""
@@ -211,11 +218,15 @@ class Service:
         if not self._join("journaler", deadline):
             self.report("warning: what is in flight was not acknowledged in time; its clients were not answered")
             self.journaler.abort()
-            self._join("journaler", time.monotonic() + 5)
+            self.exit_code = EXIT_CANNOT_RUN
+        journal_let_go = self._join("journaler", time.monotonic() + 5)
         self.logic.finish()
         if not self._join("logic", deadline):
             self.core.abort()
-            self._join("logic", time.monotonic() + 5)
+            if not self._join("logic", time.monotonic() + 5):
+                self.report(f"warning: the handler of the event behind sequence {self.counters.get('applied')} has not returned in "
+                            f"time: it, and what is durable behind it, was not answered; the next start applies it")
+                self.exit_code = EXIT_CANNOT_RUN
         self.intake.finish()
         self.keeper.close(deadline)
         self.gateway.flush_and_close(timeout_s=max(0.1, min(5.0, deadline - time.monotonic())))
@@ -224,7 +235,11 @@ class Service:
         self.desk.close()
         self.collector.stop()
         self._judge()
-        self.journal.close()
+        if journal_let_go:
+            self.journal.close()
+        else:
+            # Its thread is still inside a call to disk or broker; closing would make another one, and wait as long.
+            self.report(f"warning: {self.journal_url} does not let go of a call; it is left to the end of this process")
 
     def _last_snapshot(self, selector: selectors.BaseSelector) -> None:
         """Triggers the snapshot of the end and waits for it, while the stages still run."""

@@ -218,6 +218,8 @@ cdef class Wire:
         cdef uint64_t left, run
         cdef iovec parts[2]
         cdef int64_t got
+        if self.sent < self.answered * self.slot_bytes:
+            self.sent = self.answered * self.slot_bytes       # answered before it was sent: its slot may be another's by now
         while True:
             left = self.submitted * self.slot_bytes - self.sent
             if left == 0:

@@ -80,6 +80,10 @@ cdef class Journaler:
         store_release(&self.aborting, 1)
         waiter_wake(&self.ring.waiters[STAGE_DURABLE])
 
+    def is_aborting(self):
+        """Whether `abort` was called."""
+        return load_acquire(&self.aborting) != 0
+
     @property
     def outcome(self):
         """("running"|"drained"|"failed"|"deposed"|"log-lost", what to tell people)."""
@@ -198,7 +202,8 @@ cdef class Journaler:
     cdef int examine(self, int verdict, Ack* ack) noexcept with gil:
         """Something else than our block stands where it should: find out what. 0 go on (ack corrected), -1 stop."""
         try:
-            found = examine(self.log, verdict, self.journal, ack.offset)
+            found = examine(self.log, verdict, self.journal, ack.offset,
+                            should_stop=self.is_aborting)
         except BaseException as error:
             self.end_text(OUTCOME_FAILED, f"{type(error).__name__}: {error}")
             return -1

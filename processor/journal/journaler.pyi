@@ -18,3 +18,5 @@ class Journaler:
         """Makes run return when all that is published so far is durable. Call it when nothing is published any more."""
     def abort(self) -> None:
         """Makes run return now; what is in flight may or may not become durable."""
+    def is_aborting(self) -> bool:
+        """Whether `abort` was called."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from processor.errors import CorruptJournal, JournalError
@@ -17,6 +18,7 @@ from processor.leadership.validity import (
 )
 
 READ_STALL_S = 30.0
+SLICE_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,19 @@ class Examined:
     text: str = ""
 
 
-def examine(log: LeaderLog, verdict: int, journal: Journal, offset: int, *, stall_s: float = READ_STALL_S) -> Examined:
+def examine(
+    log: LeaderLog,
+    verdict: int,
+    journal: Journal,
+    offset: int,
+    *,
+    stall_s: float = READ_STALL_S,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Examined:
     """Settles an acknowledgement at `offset` (-1: unknown) for which `log` gave a verdict other than ACK_ADVANCE.
 
-    Reads from log.expected_offset on. Raises JournalError when the log cannot be read, or says nothing for stall_s.
+    Reads from log.expected_offset on; while the broker cannot be reached it waits, as the service does. Raises JournalError
+    when the log cannot be read, when it is there and says nothing for stall_s, or when should_stop() is true.
     """
     expected = log.expected_offset
     if verdict == ACK_LOG_LOST:
@@ -41,13 +52,20 @@ def examine(log: LeaderLog, verdict: int, journal: Journal, offset: int, *, stal
         return Examined("deposed", text=_deposed(log))
     reader = journal.reader(expected)
     try:
+        slice_s, waited_s = min(SLICE_S, stall_s), 0.0
         while True:
-            record = reader.read(timeout_s=stall_s)
+            record = reader.read(timeout_s=slice_s)
             if record is None:
+                if should_stop():
+                    raise JournalError(f"{journal.url}: stopped while a block's place was read back")
+                waited_s = waited_s + slice_s if is_there(journal) else 0.0
+                if waited_s < stall_s:
+                    continue
                 raise JournalError(
                     f"{journal.url}: a block was acknowledged at offset {offset}, and cannot be read "
                     f"back from {expected} on within {stall_s:g} s; start again: recovery finds out what the log holds"
                 )
+            waited_s = 0.0
             at, next_offset, header, data = record
             look = log.look_at(at, next_offset, header)
             if look == LOOK_FOUND:
@@ -58,6 +76,15 @@ def examine(log: LeaderLog, verdict: int, journal: Journal, offset: int, *, stal
                 return Examined("log-lost", text=_not_there(offset, at))
     finally:
         reader.close()
+
+
+def is_there(journal: Journal) -> bool:
+    """Whether somebody tells where the journal ends."""
+    try:
+        journal.ends()
+    except JournalError:
+        return False
+    return True
 
 
 def _deposed(log: LeaderLog, at: int = -1, header: bytes = b"", data: bytes = b"") -> str:

@@ -7,6 +7,9 @@ from libc.string cimport memcpy, memset
 from processor.layout cimport REPLY_HEADER_BYTES, REPLY_LAST, REPLY_REJECTED, Reply, Slot, padded8
 from processor.logic.native cimport Context
 
+cdef enum:
+    EVENT_OUTPUTS_BYTES_MAX = 1 << 30     # of one event; far below where the numbers here would wrap around
+
 cdef struct Emitter:
     char* frames
     uint32_t used
@@ -24,12 +27,12 @@ cdef inline void emitter_clear(Emitter* emitter) noexcept nogil:
 
 
 cdef inline char* emitter_frame(Emitter* emitter, const Slot* event, uint16_t type, uint16_t length) noexcept nogil:
-    """Room for one more frame's payload, zeroed up to its padding; NULL when memory is short or there are 65,535 outputs."""
+    """Room for one more frame's payload, zeroed up to its padding; NULL when memory is short, there are 65,535 outputs, or 1 GiB."""
     cdef uint32_t size = REPLY_HEADER_BYTES + padded8(length)
     cdef uint32_t capacity = emitter.capacity
     cdef char* grown
     cdef Reply* reply
-    if emitter.index == 65535:
+    if emitter.index == 65535 or emitter.used + size > EVENT_OUTPUTS_BYTES_MAX:
         return NULL
     if emitter.used + size > capacity:
         while emitter.used + size > capacity:

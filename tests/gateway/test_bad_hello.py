@@ -65,9 +65,13 @@ def test_a_client_with_another_applications_classes_is_refused(service: Service,
         Client(service.listen, echo)
 
 
-def test_frames_before_the_welcome_are_refused(raw: Raw, bystander: Client) -> None:
-    raw.send(hello(KIND_SESSION, token=raw.token) + bytes(64))
-    assert raw.read_error() == "frames came before the welcome: wait for it, it names the session that they belong to"
+def test_frames_before_the_welcome_are_refused() -> None:
+    with rig() as service, Raw(service.address) as raw:
+        service.double.hold()           # so that the welcome is surely not there before the frames are
+        raw.send(hello(KIND_SESSION, token=raw.token) + bytes(64))
+        assert raw.read_error() == (
+            "frames came before the welcome: wait for it, it names the session that they belong to"
+        )
 
 
 def test_a_client_that_says_nothing_is_let_go_after_the_time_for_a_hello(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import field
 
 from processor import App, i64
@@ -69,3 +70,29 @@ for app in (other, changed):
     @app.on(Touch)
     def touch(nothing, event, ctx):
         nothing.touched += 1
+
+
+stuck = App("stuck")
+
+
+@stuck.event
+class Wait:
+    amount: i64
+
+
+@stuck.output
+class Went:
+    amount: i64
+
+
+@stuck.state
+class Waits:
+    waited: int = 0
+
+
+@stuck.on(Wait)
+def wait(waits, event, ctx):
+    if event.amount == 13:
+        threading.Event().wait()
+    waits.waited += 1
+    ctx.emit(Went(event.amount))

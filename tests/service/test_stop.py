@@ -10,7 +10,9 @@ import pytest
 from examples.bank import Balance, Deposit
 from examples.bank import app as bank
 from processor import Client
+from processor.client import admin
 from processor.snapshot.store import SnapshotStore
+from tests.service.apps import Wait, Went, stuck
 from tests.service.conftest import Make
 
 
@@ -56,6 +58,19 @@ def test_nothing_is_left_running_or_lying_about(make: Make) -> None:
     assert service.stop() == 0
     assert not os.path.exists(service.listen.removeprefix("unix:"))
     assert not [name for name in os.listdir("/proc") if name.isdigit() and parent(name) == pid]
+
+
+def test_a_handler_that_does_not_return_bounds_the_end_and_is_told(make: Make) -> None:
+    service = make("tests.service.apps:stuck", options=("--drain-s", "0.5")).start()
+    with Client(service.listen, stuck, reconnect_s=0) as client:
+        assert list(client.request(Wait(1))) == [Went(1)]
+        client.send_many([Wait(13), Wait(2)])
+        # Durable, and in the hands of the handler: then it is asked to end.
+        stats = {"durable": 0}
+        while stats["durable"] < 4:
+            stats = admin(service.listen, {"command": "stats"})
+        assert service.stop() == 3
+    assert any("has not returned in time" in line and "sequence 2" in line for line in service.lines), service.lines
 
 
 def parent(pid: str) -> int:
