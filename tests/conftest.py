@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from bench.broker import Broker, broker
 from bench.service_process import ServiceProcess, running
 from processor.ring import buffer
+from tests.published import data_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,10 +30,7 @@ def pytest_report_header() -> str:
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder with published input and its right answers."""
-    folder = Path(os.environ.get("PROCESSOR_DATA", ROOT.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"the data folder {folder} is not there (PROCESSOR_DATA names another)")
-    return folder
+    return data_folder()
 
 
 @pytest.fixture(scope="session")

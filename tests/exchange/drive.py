@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from processor.apps import exchange
 from processor.layout import HEADER, REPLY
@@ -17,14 +14,6 @@ from processor.logic.bare import Bare
 REJECTED = 0xFF02
 
 Output = tuple[str, dict[str, Any]]
-
-
-def data_folder() -> Path:
-    """Where the data with known answers is; skips the test where it is absent."""
-    folder = Path(os.environ.get("PROCESSOR_DATA", Path(__file__).parents[2] / ".." / "shared" / "data")) / "matching"
-    if not folder.is_dir():
-        pytest.skip(f"no data with known answers in {folder}: set PROCESSOR_DATA")
-    return folder
 
 
 def slots_of(events: list[Any], first: int = 1) -> np.ndarray:

@@ -18,7 +18,7 @@ from processor.apps.exchange import app
 from processor.apps.exchange.exported import depth
 from processor.apps.exchange.reports import report_lines
 from processor.logic.bare import Bare
-from tests.exchange.drive import data_folder
+from tests.published import data_folder
 
 TYPES = {"new": 0, "cancel": 1, "modify": 2}
 SIDES = {"buy": 0, "sell": 1}
@@ -27,7 +27,7 @@ SMALL = [f"{scenario}_seed{seed}_n10000" for scenario in SCENARIOS for seed in (
 
 
 def conformance_cases() -> list[dict[str, Any]]:
-    return json.loads(gzip.decompress((data_folder() / "conformance_cases.json.gz").read_bytes()))
+    return json.loads(gzip.decompress((data_folder("matching") / "conformance_cases.json.gz").read_bytes()))
 
 
 def messages_of(case: dict[str, Any]) -> np.ndarray:
@@ -80,7 +80,7 @@ def test_every_edge_case_leaves_the_published_book_after_each_message() -> None:
 @pytest.fixture(scope="module")
 def small_cases(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("small")
-    with tarfile.open(data_folder() / "small_cases.tar.xz") as archive:
+    with tarfile.open(data_folder("matching") / "small_cases.tar.xz") as archive:
         archive.extractall(folder, filter="data")
     return folder
 
@@ -124,7 +124,7 @@ def test_the_hash_does_not_depend_on_how_the_frames_are_cut(small_cases: Any, cu
 
 
 def test_the_whole_normal_workload_gives_the_published_hash() -> None:
-    workload = data_folder() / "normal_seed23_n1000000.bin.gz"
+    workload = data_folder("matching") / "normal_seed23_n1000000.bin.gz"
     result = run(argparse.Namespace(workload=workload, through="logic", keep=None))
     assert result["sha256"] == "e9b2e3926854410b01a035aeb25dd05f1e597c233be8263de9eb49b6713d367e"
     assert result["ok"] and result["messages"] == 1_996_097 and result["journal"] is None

@@ -14,8 +14,9 @@ from bench.workload import read_workload, to_slots
 from processor.apps.exchange import app
 from processor.logic.bare import Bare
 from tests.exchange import twin as reference
-from tests.exchange.drive import data_folder, native, replies, twin
+from tests.exchange.drive import native, replies, twin
 from tests.exchange.twin import Books, CancelOrder, ModifyOrder, NewOrder
+from tests.published import data_folder
 
 I64_MIN, I64_MAX, U64_MAX, U32_MAX = -(2**63), 2**63 - 1, 2**64 - 1, 2**32 - 1
 
@@ -97,7 +98,7 @@ def test_a_long_stream_gives_the_same_however_far_apart_the_prices_are(seed: int
 
 
 def test_a_part_of_the_published_workload_gives_the_same() -> None:
-    messages = read_workload(data_folder() / "normal_seed23_n1000000.bin.gz")[:20_000]
+    messages = read_workload(data_folder("matching") / "normal_seed23_n1000000.bin.gz")[:20_000]
     kinds: tuple[Any, ...] = (
         lambda m: NewOrder(m["seq"], m["id"], m["price"], m["quantity"], 0, m["side"], m["ioc"]),
         lambda m: CancelOrder(m["seq"], m["id"], 0),
