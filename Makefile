@@ -66,4 +66,5 @@ bench-peers: build
 # Everything that is made here, the state of `make run` and the broker's data included.
 clean:
 	rm -rf build state .kafka/data .peers $(VENV)/.built .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
-	find ext processor tests bench examples -name '*.so' -delete -o -name '__pycache__' -type d -prune -exec rm -rf {} +
+	find ext processor tests bench examples -name '*.so' -exec rm -f {} +
+	find ext processor tests bench examples -name '__pycache__' -type d -prune -exec rm -rf {} +

@@ -55,8 +55,13 @@ def main(argv: list[str] | None = None) -> int:
         command(name, row.text, context.configure, functools.partial(run_row.run, row))
     command("all", "every row, one after the other", lambda child: everything.configure(child, rows), everything.run)
     command("peer", "one contestant of a row alone", lambda child: peer.configure(child, rows), peer.run)
-    args = parser.parse_args(argv)
     result: dict[str, Any]
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as end:
+        if end.code:            # wrong use has been told on stderr; the JSON line is there all the same
+            print(json.dumps({"ok": False, "error": "wrong use: see the message above, or --help"}), flush=True)
+        raise
     try:
         result = args.run(args)
     except KeyboardInterrupt:

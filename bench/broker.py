@@ -228,6 +228,15 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=9092)
     parser.add_argument("--directory", default=str(ROOT / ".kafka" / "data"))
     arguments = parser.parse_args()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", arguments.port))
+        except OSError as error:
+            print(f"bench.broker: 127.0.0.1:{arguments.port}: {error.strerror}: another broker may be running there already; end it, "
+                  "or choose another --port and --directory", file=sys.stderr)
+            return 3
+    print("starting Kafka (the first time it is downloaded, which takes a minute or two)", file=sys.stderr, flush=True)
     server = Broker(arguments.directory, port=arguments.port)
     asked: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):

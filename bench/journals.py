@@ -32,6 +32,9 @@ def fresh(kind: str, keep: str | Path | None = None) -> Iterator[FreshJournal]:
         if keep is not None:
             directory = Path(keep).resolve()
             directory.mkdir(parents=True, exist_ok=True)
+            if any(directory.iterdir()):
+                raise ValueError(f"--keep {directory}: there is something in it already, and the journal is to be a fresh one: name a new "
+                                 "or an empty directory")
         else:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         if kind == "memory":

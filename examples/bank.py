@@ -1,4 +1,4 @@
-"""A bank in 20 lines: deposits, withdrawals, transfers. Run it with
+"""A bank: deposits and transfers, two handlers of a few lines each. Run it with
 
 processor run examples.bank:app --journal embedded:state/bank/journal --listen unix:/tmp/bank \\
     --snapshots state/bank/snapshots

@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _quiet_ctrl_c():
             arguments = _parse(given)
         code = int(arguments.run(arguments))
-        sys.stdout.flush()      # here, where a reader that has gone is no error
+        if sys.stdout is not None:      # it is None where stdout was closed before we began
+            sys.stdout.flush()          # here, where a reader that has gone is no error
         return code
     except ProcessorError as error:
         _flush()
@@ -65,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _flush() -> None:
     """What was printed before an error stands before it, wherever both go."""
     with contextlib.suppress(OSError):
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
 
 
 @contextlib.contextmanager

@@ -132,6 +132,8 @@ def _consume(bootstrap: str, arguments: argparse.Namespace) -> int:
             for offset, content in source.records():
                 try:
                     process(offset, content)
+                except BrokenPipeError:
+                    raise                       # who read the output has gone: no failure of this record's
                 except Exception as error:
                     raise _Failed(offset, content, error) from error
             return EXIT_DONE

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from processor.errors import EXIT_CHECK_FAILED, EXIT_DONE, ClientError, SnapshotError
+from processor.errors import EXIT_CHECK_FAILED, EXIT_DONE, ClientError, SnapshotError, WrongUse
 from processor.snapshot.file import Snapshot, read_snapshot
 from processor.snapshot.layout import SnapshotInfo
 from processor.snapshot.store import Found, SnapshotStore
@@ -117,6 +117,8 @@ def _take(args: argparse.Namespace) -> int:
     from processor.client import admin
 
     answer = admin(args.to, {"command": "snapshot", "keep": args.keep})
+    if answer.get("wrong_use"):
+        raise WrongUse(f"--keep {answer['error']}")
     if not answer.get("ok", True) or not set(TAKE_KEYS) <= answer.keys():
         raise ClientError(f"{args.to}: no snapshot was taken: {answer.get('error', answer)}")
     if args.json:

@@ -69,7 +69,7 @@ class JournalDirectory:
     def _open(cls, path: Path, write: bool, create: bool, segment_bytes: int) -> JournalDirectory:
         if path.exists() and not path.is_dir():
             raise JournalError(f"{path} is a file: an embedded journal is a directory; name another path")
-        founded = (path / "journal").exists()
+        founded = (path / "journal").is_file()
         if not founded and any(path.glob("*.log")):
             raise CorruptJournal(f"{path}: there are segments, but the file `journal` that describes them is missing")
         if not founded and not (write and create):
@@ -81,7 +81,7 @@ class JournalDirectory:
             _make_directory(path)
         lock_fd = _lock(path)
         try:
-            if not (path / "journal").exists():
+            if not (path / "journal").is_file():
                 _write_meta(path, segment_bytes)
             return cls(path, *_read_meta(path / "journal"), lock_fd)
         except BaseException:

@@ -74,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="one seed only")
     parser.add_argument("--trace", action="store_true", help="with --seed: show what happens")
     chosen = parser.parse_args(arguments)
+    if chosen.seeds < 1:
+        parser.error(f"--seeds is 1 or more, not {chosen.seeds}")
     seeds = range(chosen.first, chosen.first + chosen.seeds)
     if chosen.seed is not None:
         return show(chosen.seed, chosen.mutant, chosen.trace)
