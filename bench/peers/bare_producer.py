@@ -13,7 +13,8 @@ from bench.context import Context
 from bench.machine import java_version
 from bench.suite import Contestant, Measurement, Unavailable, Work
 
-BLOCK_EVENTS, IN_FLIGHT, WARM_UP_RECORDS = 4096, 16, 256
+BLOCK_EVENTS, IN_FLIGHT = 4096, 16
+WARM_UP_RECORDS, WARM_UP_BYTES = 256, 65_535  # no multiple of an event: told apart from what is measured
 SENT = re.compile(r"(\d+) records sent, ([0-9.]+) records/sec")
 
 
