@@ -31,6 +31,7 @@ ROWS = {
     "memory": "bench.rows.memory",
     "embedded": "bench.rows.embedded",
     "brokers": "bench.rows.brokers",
+    "latency": "bench.rows.latency",
     "replay": "bench.rows.replay",
     "exchange": "bench.rows.exchange",
 }
