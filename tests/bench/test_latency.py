@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench import payments, programs
+from bench.context import Context
 from bench.rows.latency import RateNotHeld, check_rate, percentiles
 from bench.suite import Figure, Work
 
@@ -32,9 +33,14 @@ def test_lone_requests_have_no_rate_to_hold() -> None:
 
 
 @pytest.mark.parametrize("rate", [0, 20_000])
-def test_the_c_pipeline_applies_every_payment_once_and_ends_behind_its_schedule(rate: int, bootstrap: str, topic: str) -> None:
+def test_the_c_pipeline_applies_every_payment_once_and_ends_behind_its_schedule(
+    rate: int, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", bootstrap)
     events, warm_up = 2_000, 10_000
-    found = programs.outcome([*programs.c("pipeline"), bootstrap, topic, *map(str, (events, rate, warm_up, 4096, 16))])
+    with Context(quick=True) as context, context.topic() as topic:
+        numbers = map(str, (events, rate, warm_up, 4096, 16))
+        found = programs.outcome([*programs.c("pipeline"), bootstrap, topic, *numbers])
     assert payments.result_text(found["events"], found["sum"], found["checksum"]) == payments.expected(warm_up + events)
     assert 0 < found["p50"] <= found["p90"] <= found["p99"] <= found["p99.9"] <= found["p99.99"]
     assert found["seconds"] >= (events - 1) / rate if rate else found["seconds"] * 1e6 >= found["p50"] * events / 2
