@@ -34,6 +34,8 @@ ROWS = {
     "latency": "bench.rows.latency",
     "replay": "bench.rows.replay",
     "exchange": "bench.rows.exchange",
+    "snapshot": "bench.rows.snapshot",
+    "idle": "bench.rows.idle",
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import tempfile
 import time
 from collections.abc import Iterator
@@ -88,12 +87,16 @@ class Service(Contestant):
     @contextlib.contextmanager
     def running(self) -> Iterator[Client]:
         """A client of a fresh service."""
+        with self.started() as service, Client(service.listen, timeout_s=60) as client:
+            yield client
+
+    @contextlib.contextmanager
+    def started(self) -> Iterator[ServiceProcess]:
+        """A fresh service on a fresh journal, both gone afterwards."""
         with contextlib.ExitStack() as stack:
             directory = stack.enter_context(tempfile.TemporaryDirectory(dir=self.context.scratch))
             journal = "memory:" if self._journal == "memory" else f"embedded://{directory}/journal"
             if self._journal == "kafka":
-                topic = f"bench-{secrets.token_hex(4)}"
-                stack.enter_context(self.context.topic(topic, **{"retention.ms": "-1", "retention.bytes": "-1"}))
+                topic = stack.enter_context(self.context.topic(**{"retention.ms": "-1", "retention.bytes": "-1"}))
                 journal = f"kafka://{self.context.bootstrap()}/{topic}"
-            service = stack.enter_context(balance_service(journal, directory, self._tier))
-            yield stack.enter_context(Client(service.start().listen, timeout_s=60))
+            yield stack.enter_context(balance_service(journal, directory, self._tier)).start()
