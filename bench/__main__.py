@@ -36,6 +36,7 @@ ROWS = {
     "exchange": "bench.rows.exchange",
     "snapshot": "bench.rows.snapshot",
     "idle": "bench.rows.idle",
+    "growth": "bench.rows.growth",
 }
 
 

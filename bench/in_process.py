@@ -1,7 +1,8 @@
 """A service in a process of its own, fed by sessions within it. Run as a program by the contestant InProcess.
 
-    python -m bench.in_process TIER JOURNAL DIRECTORY EVENTS WARM_UP BLOCK_EVENTS
+    python -m bench.in_process TIER JOURNAL DIRECTORY EVENTS WARM_UP BLOCK_EVENTS [ACCOUNTS]
 
+TIER is one of bench.balance's, or `tables`: bench.tables with ACCOUNTS accounts, its payments spread over them.
 The last line of stdout is a JSON object: seconds, answered, outputs, rejected, checksum (of the balances in the state).
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 import tempfile
 import threading
@@ -20,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import balance, payments, programs
+from bench import balance, payments, programs, tables
 from bench.context import Context
 from bench.peers.bare_producer import BLOCK_EVENTS, IN_FLIGHT, WARM_UP_BYTES, WARM_UP_RECORDS, events_in
 from bench.suite import Contestant, Measurement, Work, WrongResult
@@ -99,22 +101,28 @@ def array(events: payments.Array) -> payments.Array:
 
 def main(arguments: list[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="python -m bench.in_process")
-    parser.add_argument("tier", choices=sorted(TIERS))
+    parser.add_argument("tier", choices=[*sorted(TIERS), "tables"])
     parser.add_argument("journal")
     parser.add_argument("directory")
     for number in ("events", "warm_up", "block_events"):
         parser.add_argument(number, type=int)
+    parser.add_argument("accounts", type=int, nargs="?", default=payments.ACCOUNTS)
     asked = parser.parse_args(arguments)
-    made = array(payments.payments(asked.warm_up + asked.events))
+    count = asked.warm_up + asked.events
+    if asked.tier == "tables":
+        os.environ[tables.TABLE_BYTES] = str(8 * asked.accounts)
+        app, event, made = tables.app, tables.Deposit, array(tables.spread(count, asked.accounts))
+    else:
+        app, event, made = TIERS[asked.tier], balance.Deposit, array(payments.payments(count))
     with (
-        service(TIERS[asked.tier], asked.journal, asked.directory, max_block_events=asked.block_events) as running,
+        service(app, asked.journal, asked.directory, max_block_events=asked.block_events) as running,
         running.session(answers=False, timeout_s=60) as session,
     ):
-        session.submit_array(balance.Deposit, made[: asked.warm_up])
+        session.submit_array(event, made[: asked.warm_up])
         session.wait()
         start = time.perf_counter()
         for first in range(asked.warm_up, len(made), ARRAY_EVENTS):
-            session.submit_array(balance.Deposit, made[first : first + ARRAY_EVENTS])
+            session.submit_array(event, made[first : first + ARRAY_EVENTS])
         session.wait()
         seconds = time.perf_counter() - start
         counted = {"answered": session.answered, "outputs": session.outputs, "rejected": session.rejected}

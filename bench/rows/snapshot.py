@@ -40,19 +40,11 @@ def works(context: Context) -> Sequence[Work]:
         Work(
             UNDER_LOAD,
             {"p99.9": Figure("ms", "lower"), "longest pause": Figure("ms", "lower")},
-            result_text(spread(load["warm_up"] + load["events"], size // 8)),
+            result_text(tables.spread(load["warm_up"] + load["events"], size // 8)),
             load,
         ),
         Work(ALONE, {"written": Figure("MB/s"), "loaded": Figure("MB/s")}, f"{size} bytes whole", {"bytes": size}),
     ]
-
-
-def spread(count: int, accounts: int) -> payments.Array:
-    """Payments as whole events, shape (count,), for accounts all over a table of this many."""
-    made = payments.slots(count)
-    x = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    made["account"] = (x >> np.uint64(32)) % np.uint64(accounts)
-    return made
 
 
 def result_text(events: payments.Array) -> str:
@@ -84,7 +76,7 @@ class Loaded(Contestant):
 
     def run(self, work: Work) -> Measurement:
         asked = work.parameters
-        slots = spread(asked["warm_up"] + asked["events"], asked["bytes"] // 8)
+        slots = tables.spread(asked["warm_up"] + asked["events"], asked["bytes"] // 8)
         every = asked["events"] // self._snapshots if self._snapshots else 0
         with (
             tempfile.TemporaryDirectory(dir=self.context.scratch) as directory,
