@@ -49,7 +49,8 @@ class InProcess(Contestant):
 
     def configuration(self) -> str:
         return (
-            f"bench.balance:{self._tier}, one session within the process, submit_array of {ARRAY_EVENTS}, blocks of {BLOCK_EVENTS} events, "
+            f"bench.balance:{self._tier}, one session within the process, submit_array of {ARRAY_EVENTS}, "
+            f"blocks of {BLOCK_EVENTS} events, "
             f"{IN_FLIGHT} in flight, wait strategy block, no snapshots on the way"
         )
 

@@ -96,7 +96,7 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Goal:
-    """The ratio of ours to `against` in a case, or without an opponent ours itself: at least `least`, or at most `most`."""
+    """Ratio of ours to `against` in a case, or ours itself without an opponent: at least `least` or at most `most`."""
 
     case: str
     against: str | None

@@ -28,14 +28,18 @@ def works(context: Context) -> Sequence[Work]:
     events = context.size(EVENTS, EVENTS // 10)
     cost = {"cost": Figure("ns an event", "lower")}
     by_keys = [
-        Work(f"growth, {keys:,} keys", cost, tables_text(events, keys), {"kind": "keys", "many": keys, "events": events})
+        Work(
+            f"growth, {keys:,} keys", cost, tables_text(events, keys), {"kind": "keys", "many": keys, "events": events}
+        )
         for keys in KEYS
     ]
     journal, behind = context.size(JOURNAL, JOURNAL // 40), context.size(BEHIND, BEHIND // 10)
     return [
         *by_keys,
         Work(
-            f"growth, {CLIENTS} clients", cost, clients_text(events, CLIENTS),
+            f"growth, {CLIENTS} clients",
+            cost,
+            clients_text(events, CLIENTS),
             {"kind": "clients", "many": CLIENTS, "events": events},
         ),
         Work(
@@ -55,7 +59,7 @@ def tables_text(events: int, keys: int) -> str:
 
 
 def of_client(number: int, clients: int, events: int) -> payments.Array:
-    """The payments of one of the clients, whole events: for accounts of its own, so that no order between clients matters."""
+    """The payments of one of the clients, whole events: for accounts of its own, their order does not matter."""
     share, accounts = events // clients, payments.ACCOUNTS // clients
     made = payments.slots(share, number * share)
     made["account"] = number * accounts + made["account"] % accounts
@@ -130,7 +134,7 @@ class Clients(Service):
 
 
 class Journal(Contestant):
-    """A service that is killed and started again: a snapshot, equally many events behind it, and more or fewer before."""
+    """A service that is killed and started again: a snapshot, as many events behind it, more or fewer before."""
 
     def __init__(self, name: str, kind: str) -> None:
         self.name, self.kind = name, kind
@@ -172,11 +176,7 @@ class Journal(Contestant):
 
 
 def contestants(context: Context) -> Sequence[Contestant]:
-    return [
-        one
-        for kind in (Keys, Clients, Journal)
-        for one in (kind("processor", "ours"), kind(FEW, "limit"))
-    ]
+    return [one for kind in (Keys, Clients, Journal) for one in (kind("processor", "ours"), kind(FEW, "limit"))]
 
 
 ROW = Row(

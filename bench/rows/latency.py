@@ -21,7 +21,10 @@ from processor.client.latency import Latencies
 RATES = (10_000, 100_000, 500_000)
 LONE, WARM_UP, WARMING = 5_000, 300_000, 100_000
 PERCENTS = (50.0, 90.0, 99.0, 99.9, 99.99)
-LATE, LATE_S = 0.05, 0.25  # the last answer may be late by this part of the run and so many seconds: a stall, no backlog
+LATE, LATE_S = (
+    0.05,
+    0.25,
+)  # the last answer may be late by this part of the run and so many seconds: a stall, no backlog
 SET_TIMERSLACK = 29  # prctl: how much later than asked for the kernel may wake a sleeper, 50 µs by default
 
 
@@ -49,7 +52,7 @@ def works(context: Context) -> Sequence[Work]:
 
 
 def check_rate(name: str, work: Work, seconds: float) -> None:
-    """Raises RateNotHeld unless the last answer came soon after the last event was due; `seconds` from the first due."""
+    """RateNotHeld unless the last answer came soon behind the last due time; `seconds` from the first due."""
     rate, events = work.parameters["rate"], work.parameters["events"]
     if rate and seconds > events / rate * (1 + LATE) + LATE_S:
         raise RateNotHeld(
@@ -67,7 +70,7 @@ class Pipeline(Contestant):
     def set_up(self, context: Context) -> None:
         super().set_up(context)
         self._command = programs.c("pipeline")
-        # A broker that has just been started is slow with many small requests, for thousands of them: unmeasured ones first.
+        # A broker that has just been started is slow with its first thousands of small requests: unmeasured ones.
         self._pipe(context.size(WARMING, WARMING // 10), RATES[0], 0)
 
     def configuration(self) -> str:

@@ -1,4 +1,4 @@
-"""Python handlers: payments submitted in process and through the socket, durable in Kafka; against stream processors."""
+"""Python handlers, payments submitted in process and through the socket, durable in Kafka; the peers of `service`."""
 
 from __future__ import annotations
 

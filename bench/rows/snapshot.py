@@ -1,4 +1,4 @@
-"""Snapshots of a table of 1 GiB: what they cost those who are served meanwhile, and how fast they are written and loaded.
+"""Snapshots of a table of 1 GiB: what they cost those served meanwhile, and how fast they are written and loaded.
 
 Under load events come at a fixed rate, each for an account anywhere in the table, so that nearly every page that a
 snapshot's child still has to write is copied for it. The same load without snapshots is the measure.
@@ -48,7 +48,7 @@ def works(context: Context) -> Sequence[Work]:
 
 
 def result_text(events: payments.Array) -> str:
-    """What the outputs of these events come to: their number, and a sum in which each balance has its place's weight."""
+    """What these events come to: their outputs, and a sum in which each balance has its place's weight."""
     return outputs_text(payments.running_balances(events))
 
 

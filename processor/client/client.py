@@ -219,7 +219,7 @@ class Client:
     ) -> tuple[np.ndarray[Any, np.dtype[np.int64]], bytes]:
         """The round trip of each of these slots in ns, and all their reply frames; measured without Python's own time.
 
-        `rate`: event k is due k / rate seconds after the start, is sent then or as soon as the window allows, and its trip
+        `rate`: event k is due k / rate seconds after the start, is sent then or once the window allows, and its trip
         counts from when it was due. 0: each is sent as soon as the window allows (1: one alone), and counts from then.
         `slots` as for `stream`; at most `window` are in flight.
         """

@@ -10,7 +10,9 @@ from bench.context import Context
 from bench.rows.latency import RateNotHeld, check_rate, percentiles
 from bench.suite import Figure, Work
 
-WORK = Work("latency", {"p50": Figure("µs", "lower"), "p99.99": Figure("µs", "lower")}, "", {"rate": 1000, "events": 2000})
+WORK = Work(
+    "latency", {"p50": Figure("µs", "lower"), "p99.99": Figure("µs", "lower")}, "", {"rate": 1000, "events": 2000}
+)
 
 
 def test_percentiles_are_those_that_the_figures_name() -> None:

@@ -36,7 +36,9 @@ def test_each_work_of_a_row_has_one_contestant_of_ours(name: str) -> None:
     with Context(quick=True) as context:
         contestants = row(name).contestants(context)
         for work in row(name).works(context):
-            assert [one.name for one in contestants if one.kind == "ours" and one.takes(work)] == ["processor"], work.name
+            assert [one.name for one in contestants if one.kind == "ours" and one.takes(work)] == ["processor"], (
+                work.name
+            )
 
 
 @pytest.mark.parametrize("tier", ["native", "numpy", "python", "tables"])
