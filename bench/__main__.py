@@ -26,10 +26,17 @@ ROWS = {
     "ring": "bench.rows.ring",
     "kafka": "bench.rows.kafka",
     "service": "bench.rows.service",
+    "python": "bench.rows.python",
+    "numpy": "bench.rows.numpy",
     "memory": "bench.rows.memory",
     "embedded": "bench.rows.embedded",
     "brokers": "bench.rows.brokers",
+    "latency": "bench.rows.latency",
     "replay": "bench.rows.replay",
+    "exchange": "bench.rows.exchange",
+    "snapshot": "bench.rows.snapshot",
+    "idle": "bench.rows.idle",
+    "growth": "bench.rows.growth",
 }
 
 

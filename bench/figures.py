@@ -47,12 +47,19 @@ def cases_of(work: Work, values: Values, contestants: Sequence[Contestant]) -> d
 
 
 def goals_of(goals: Sequence[Goal], cases: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each goal whose case and opponent were measured: what was wanted, what was found, whether that is enough."""
+    """Each goal whose case and opponent were measured: what was wanted, what was found, whether that is enough.
+
+    `ratio` is what was found: ours by theirs, or ours itself where `against` is None.
+    """
     return [
-        {"case": goal.case, "against": goal.against, "wanted": goal.text(), "ratio": ratio, "met": goal.met(ratio)}
+        {"case": goal.case, "against": goal.against, "wanted": goal.text(), "ratio": found, "met": goal.met(found)}
         for goal in goals
-        if (ratio := cases.get(goal.case, {}).get("ratio", {}).get(goal.against)) is not None
+        if (found := _found(goal, cases.get(goal.case, {}))) is not None
     ]
+
+
+def _found(goal: Goal, case: Mapping[str, Any]) -> float | None:
+    return case.get("ours") if goal.against is None else case.get("ratio", {}).get(goal.against)
 
 
 def rounded(value: float) -> float:

@@ -1,7 +1,7 @@
 """The round trip of one lone request: the next one is sent when the answer to the one before has come.
 
 Through the whole service with the exchange application, its socket and a fresh journal, durable before it is answered. What is timed
-is `Client.stream` of one slot at a time, from the call to the reply frames in Python's hands: the client's own time is in it.
+is `Client.trips`: from before the request is sent until its whole answer has been read, without Python's time.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from bench import journals
 from bench.service_process import ServiceProcess
 from processor.apps.exchange import NewOrder, app
 from processor.client import Client
+from processor.client.wire import split
 
 APPLICATION = "processor.apps.exchange:app"
 PERCENTILES = (50, 90, 99, 99.9)
@@ -32,7 +32,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     warm_up = min(1000, args.requests)
     slots = one_order_each(warm_up + args.requests)
-    taken_ns = np.zeros(args.requests, np.int64)
     with journals.fresh(args.through) as journal:
         socket = f"unix:{journal.directory}/socket-{os.getpid()}"
         with ServiceProcess(
@@ -40,20 +39,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             options=("--wait", args.wait),
         ) as service:
             service.start()
-            answered = []
             with Client(socket, timeout_s=60) as client:
-                for k in range(warm_up):
-                    client.stream(slots[k : k + 1], answered.append)
-                answered.clear()
-                for k in range(args.requests):
-                    order = slots[warm_up + k : warm_up + k + 1]
-                    started = time.perf_counter_ns()
-                    client.stream(order, answered.append)
-                    taken_ns[k] = time.perf_counter_ns() - started
+                client.trips(slots[:warm_up], window=1)
+                taken_ns, frames = client.trips(slots[warm_up:], window=1)
             code = service.stop()
     # Every order rests: one acknowledgement each, and nothing else.
-    sizes = {len(frames) for frames in answered}
-    ok = code == 0 and len(answered) == args.requests and len(sizes) == 1 and 0 not in sizes
+    answers = split(frames)
+    kinds = {(kind, len(payload)) for _, _, _, _, kind, _, payload in answers}
+    ok = code == 0 and len(answers) == args.requests and len(kinds) == 1
     figures = {f"p{p:g}_us".replace(".", ""): round(float(np.percentile(taken_ns, p)) / 1000, 1) for p in PERCENTILES}
     print(f"{args.requests} lone requests through {args.through}: {figures}", file=sys.stderr)
     result: dict[str, Any] = {
@@ -61,7 +54,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "min_us": round(int(taken_ns.min()) / 1000, 1), "max_us": round(int(taken_ns.max()) / 1000, 1),
     }
     if not ok:
-        result["error"] = f"exit code {code}, {len(answered)} answers of {sorted(sizes)} bytes to {args.requests} requests"
+        result["error"] = f"exit code {code}, {len(answers)} frames, (type, bytes) {sorted(kinds)}, to {args.requests} requests"
     return result
 
 

@@ -47,7 +47,11 @@ def run_row(row: Row, context: Context, wanted: Wanted | None = None) -> dict[st
             able = [one for one in contestants if one.takes(work)]
             if able:
                 cases.update(cases_of(work, compete(work, able, pairs_of(work, context), context.log), able))
-        configurations = {one.name: one.configuration() for one in contestants}
+        configurations: dict[str, str] = {}
+        for one in contestants:  # several may stand under one name, for different works
+            said = configurations.get(one.name, "")
+            if one.configuration() not in said:
+                configurations[one.name] = f"{said}; or {one.configuration()}" if said else one.configuration()
     if not cases:
         raise Unavailable(
             f"{row.name}: nobody could do any of it: "

@@ -96,10 +96,10 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Goal:
-    """The ratio of ours to `against` in a case: at least `least`, or at most `most`."""
+    """Ratio of ours to `against` in a case, or ours itself without an opponent: at least `least` or at most `most`."""
 
     case: str
-    against: str
+    against: str | None
     least: float | None = None
     most: float | None = None
 
@@ -107,7 +107,7 @@ class Goal:
         return (self.least is None or ratio >= self.least) and (self.most is None or ratio <= self.most)
 
     def text(self) -> str:
-        return f">= {self.least:g}" if self.least is not None else f"<= {self.most:g}"
+        return f">= {self.least:,g}" if self.least is not None else f"<= {self.most:,g}"
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,10 @@ def _lines_of(result: dict[str, Any]) -> Iterator[Sequence[str]]:
                 goal["wanted"] if goal else "",
                 "" if goal is None else "met" if goal["met"] else "**missed**",
             )
-        if not others:
-            yield name, mine, "", "", "", "", ""
+        if not others or (name, None) in goals:
+            goal = goals.get((name, None))
+            wanted = f"{goal['wanted']} {case['unit']}" if goal else ""
+            yield name, mine, "", "", "", wanted, "" if goal is None else "met" if goal["met"] else "**missed**"
     for other, why in result["unavailable"].items():
         yield result["row"], "", other, "not measured", "", "", why.splitlines()[0]
 

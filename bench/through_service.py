@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from bench import journals
@@ -21,24 +22,29 @@ APPLICATION = "processor.apps.exchange:app"
 
 
 def through_service(args: argparse.Namespace) -> dict[str, Any]:
-    slots = to_slots(read_workload(args.workload))
     with journals.fresh(args.through, args.keep) as journal:
-        socket = f"unix:{journal.directory}/socket-{os.getpid()}"
-        service = ServiceProcess(APPLICATION, journal=journal.url, listen=socket, snapshots=journal.directory / "snapshots")
-        with service:
-            service.start()
-            frames: list[bytes] = []
-            with Client(socket, timeout_s=60) as client:
-                started = time.perf_counter()
-                client.stream(slots, frames.append)
-                seconds = time.perf_counter() - started
-            code = service.stop()
-            if code:
-                raise RuntimeError(f"the service ended with exit code {code}: {service.lines[-3:]}")
-        print(f"{len(slots)} messages in {seconds:.3f} s; {service.lines[-1]}", file=sys.stderr)
-        # The state as it was at the end: in the snapshot that the service took when it was stopped.
-        newest = next(found for found in SnapshotStore(service.snapshots).files() if found.good)
-        state_hash = newest.read().info.state_hash.hex()
+        return on_journal(args.workload, journal)
+
+
+def on_journal(workload: Path, journal: journals.FreshJournal) -> dict[str, Any]:
+    """The result of this workload through a service on a journal that is new."""
+    slots = to_slots(read_workload(workload))
+    socket = f"unix:{journal.directory}/socket-{os.getpid()}"
+    service = ServiceProcess(APPLICATION, journal=journal.url, listen=socket, snapshots=journal.directory / "snapshots")
+    with service:
+        service.start()
+        frames: list[bytes] = []
+        with Client(socket, timeout_s=60) as client:
+            started = time.perf_counter()
+            client.stream(slots, frames.append)
+            seconds = time.perf_counter() - started
+        code = service.stop()
+        if code:
+            raise RuntimeError(f"the service ended with exit code {code}: {service.lines[-3:]}")
+    print(f"{len(slots)} messages in {seconds:.3f} s; {service.lines[-1]}", file=sys.stderr)
+    # The state as it was at the end: in the snapshot that the service took when it was stopped.
+    newest = next(found for found in SnapshotStore(service.snapshots).files() if found.good)
+    state_hash = newest.read().info.state_hash.hex()
     hasher = ReportHasher()
     for part in frames:
         hasher.add(part)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,18 @@ KNOWN_SHA256 = {
     "normal_seed23_n1000000": "e9b2e3926854410b01a035aeb25dd05f1e597c233be8263de9eb49b6713d367e",
 }
 
+ROOT = Path(__file__).resolve().parent.parent
+
 Messages = np.ndarray[Any, np.dtype[Any]]
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+def published(name: str = "normal_seed23_n1000000") -> Path:
+    """The file of a published workload, in the data folder (PROCESSOR_DATA). Raises FileNotFoundError without it."""
+    file = Path(os.environ.get("PROCESSOR_DATA", ROOT.parent / "shared" / "data")) / "matching" / f"{name}.bin.gz"
+    if not file.exists():
+        raise FileNotFoundError(f"{file} is not there: set PROCESSOR_DATA to the folder that holds matching/{file.name}")
+    return file
 
 
 def read_workload(path: str | Path) -> Messages:

@@ -48,7 +48,7 @@ int main(int argc, char **argv) {
             else
                 for (size_t at = skip; at < record->len; at += slot_bytes) {
                     const slot *event = (const slot *)((char *)record->payload + at);
-                    if (event->account < ACCOUNTS) apply_payment(&all, event);
+                    if (event->type == 1 && event->account < ACCOUNTS) apply_payment(&all, event);
                 }
             rd_kafka_message_destroy(record);
         }

@@ -60,6 +60,25 @@ static void set_all(void *conf, int argc, char **argv, int first) {
     }
 }
 
+typedef void (*delivery)(void *, const message *, void *);
+
+/* A producer set as the journal sets its own; argv holds KEY=VALUE from `first` on. */
+static inline void *new_producer(const char *bootstrap, delivery on_delivery, int argc, char **argv, int first) {
+    char error[512];
+    void *conf = rd_kafka_conf_new();
+    set(conf, "bootstrap.servers", bootstrap);
+    set(conf, "enable.idempotence", "true");
+    set(conf, "enable.gapless.guarantee", "true");
+    set(conf, "acks", "all");
+    set(conf, "linger.ms", "0");
+    set(conf, "message.max.bytes", "16000000");
+    set_all(conf, argc, argv, first);
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    void *client = rd_kafka_new(0, conf, error, sizeof error);
+    if (!client) fail("producer", error);
+    return client;
+}
+
 static int64_t now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

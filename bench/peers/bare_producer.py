@@ -12,8 +12,11 @@ from bench.broker import BrokerError, fetch_jars
 from bench.context import Context
 from bench.machine import java_version
 from bench.suite import Contestant, Measurement, Unavailable, Work
+from processor.journal.kafka import WRITER_SETTINGS
 
-BLOCK_EVENTS, IN_FLIGHT, WARM_UP_RECORDS = 4096, 16, 256
+BLOCK_EVENTS, IN_FLIGHT = 4096, 16
+WARM_UP_RECORDS, WARM_UP_BYTES = 256, 65_535  # no multiple of an event: told apart from what is measured
+SETTINGS = tuple(f"{key}={value}" for key, value in WRITER_SETTINGS.items())  # the journal's own
 SENT = re.compile(r"(\d+) records sent, ([0-9.]+) records/sec")
 
 
@@ -45,7 +48,8 @@ class BareProducer(Contestant):
 
     def configuration(self) -> str:
         return (
-            f"idempotent, gapless, acks=all, linger 0, blocks of {BLOCK_EVENTS} events, {IN_FLIGHT} in flight, no copy"
+            f"idempotent, gapless, acks=all, linger 0, blocks of {BLOCK_EVENTS} events, {IN_FLIGHT} in flight, no copy, "
+            "all of librdkafka's settings as the journal has them"
         )
 
     def run(self, work: Work) -> Measurement:
@@ -59,6 +63,7 @@ class BareProducer(Contestant):
                 str(BLOCK_EVENTS),
                 str(IN_FLIGHT),
                 str(WARM_UP_RECORDS),
+                *SETTINGS,
             ]
             seconds = programs.outcome(command)["seconds"]
             return Measurement({"events": events / seconds}, result_in(topic, self.context))

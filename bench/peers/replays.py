@@ -13,7 +13,7 @@ import numpy as np
 
 from bench import payments, programs
 from bench.context import Context
-from bench.ours import APPLICATION, FRAME, balance_service
+from bench.ours import FRAME, balance_service
 from bench.peers.aeron import PORTS, WINDOW, Aeron, unused_ports
 from bench.peers.bare_producer import BLOCK_EVENTS, IN_FLIGHT, events_in
 from bench.peers.event_sourcing import SHARE, WARM_UP, EventSourcing
@@ -118,23 +118,30 @@ class EventSourcingRebuild(EventSourcing):
 
 
 class OurReplay(Contestant):
-    """A service that was killed and is started again without a snapshot; the rate is what it tells itself."""
+    """A service that was killed and is started again without a snapshot; the rate is what it tells itself.
+
+    All tiers replay the same journals: they have one schema.
+    """
 
     name = "processor"
     kind = "ours"
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
-        self._journals: dict[bool, ServiceProcess] = {}
+        self._journals: dict[bool, tuple[str, str]] = {}
 
     def configuration(self) -> str:
-        return f"{APPLICATION}, no snapshot, every block checked, from the first event to its own claim"
+        return "bench.balance, no snapshot, every block checked, from the first event to its own claim"
 
     def run(self, work: Work) -> Measurement:
         kafka, events = work.parameters["kafka"], work.parameters["events"]
         if kafka not in self._journals:
             self._journals[kafka] = self._written(kafka, events)
-        service = self._journals[kafka].start()
+        with balance_service(*self._journals[kafka], work.parameters["tier"]) as service:
+            service.start()
+            return self._replayed(service, events)
+
+    def _replayed(self, service: ServiceProcess, events: int) -> Measurement:
         recovered, _snapshot, seconds = service.recovered
         rate = recovered / seconds
         # A payment of 0 to each account answers its balance. It is journaled, later rounds replay it as well, but
@@ -143,25 +150,26 @@ class OurReplay(Contestant):
         ask["account"] = np.arange(payments.ACCOUNTS)
         frames: list[bytes] = []
         with Client(service.listen, timeout_s=60) as client:
-            client.send_array("Payment", ask[["account", "amount"]])
+            client.send_array("Deposit", ask[["account", "amount"]])
             while got := client.receive_frames():
                 frames.append(got)
-        service.kill()
         balances = np.frombuffer(b"".join(frames), FRAME)["output"]["balance"]
         checksum = int((np.arange(1, payments.ACCOUNTS + 1) * balances).sum())
         return Measurement({"events": rate}, balances_text(events, checksum))
 
-    def _written(self, kafka: bool, events: int) -> ServiceProcess:
+    def _written(self, kafka: bool, events: int) -> tuple[str, str]:
+        """(journal, directory) with the first `events` payments in it."""
         directory = self._stack.enter_context(tempfile.TemporaryDirectory(dir=self.context.scratch))
         journal = f"embedded://{directory}/journal"
         if kafka:
             topic = self.context.kept_topic(**{"retention.ms": "-1", "retention.bytes": "-1"})
             journal = f"kafka://{self.context.bootstrap()}/{topic}"
-        service = self._stack.enter_context(balance_service(journal, directory))
-        with Client(service.start().listen, timeout_s=60) as client:
+        with (
+            balance_service(journal, directory) as service,
+            Client(service.start().listen, timeout_s=60) as client,
+        ):
             client.stream(payments.slots(events), lambda frames: None)
-        service.kill()
-        return service
+        return journal, directory
 
     def close(self) -> None:
         self._stack.close()

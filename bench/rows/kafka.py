@@ -1,4 +1,4 @@
-"""Payments made durable in Kafka: 64-byte events, acks=all, idempotent; against a bare C producer and Kafka's tool."""
+"""Payments submitted in process, durable in Kafka, applied and counted; against a bare C producer and Kafka's tool."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bench import payments
 from bench.context import Context
+from bench.in_process import InProcess
 from bench.peers.bare_producer import BareProducer, ProducerPerformance
 from bench.suite import Figure, Goal, Row, Work
 
@@ -21,6 +22,6 @@ ROW = Row(
     "kafka",
     "64-byte events made durable in Kafka, against a bare C producer of the same blocks",
     works,
-    lambda context: [BareProducer(), ProducerPerformance()],
+    lambda context: [InProcess("native"), BareProducer(), ProducerPerformance()],
     goals=[Goal("kafka", BareProducer.name, least=0.9), Goal("kafka", ProducerPerformance.name, least=6)],
 )

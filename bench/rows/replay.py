@@ -9,15 +9,26 @@ from bench.peers.replays import AeronReplay, BareFetch, EventSourcingRebuild, Ou
 from bench.suite import Figure, Goal, Row, Work
 
 EVENTS = 5_000_000
+TIERS = ("native", "numpy", "python")
 
 
 def works(context: Context) -> Sequence[Work]:
     events = context.size(EVENTS, EVENTS // 20)
-    figures = {"events": Figure("events/s")}
     return [
-        Work("replay, kafka", figures, expected(events), {"events": events, "kafka": True}, near_one=True),
-        Work("replay, embedded", figures, expected(events), {"events": events, "kafka": False}),
+        Work(
+            case_name(kafka, tier),
+            {"events": Figure("events/s")},
+            expected(events),
+            {"events": events, "kafka": kafka, "tier": tier},
+            near_one=kafka and tier == "native",
+        )
+        for kafka in (True, False)
+        for tier in TIERS
     ]
+
+
+def case_name(kafka: bool, tier: str) -> str:
+    return f"replay, {'kafka' if kafka else 'embedded'}, {tier}"
 
 
 ROW = Row(
@@ -25,5 +36,8 @@ ROW = Row(
     "a journal replayed from its first event, against a bare fetch and other replays",
     works,
     lambda context: [OurReplay(), BareFetch(), AeronReplay(), EventSourcingRebuild()],
-    goals=[Goal("replay, kafka", BareFetch.name, least=0.8), Goal("replay, embedded", "Aeron Cluster replay", least=2)],
+    goals=[
+        Goal(case_name(True, "native"), BareFetch.name, least=0.8),
+        Goal(case_name(False, "native"), "Aeron Cluster replay", least=2),
+    ],
 )

@@ -27,6 +27,10 @@ cdef extern from * nogil:
         struct timespec now; clock_gettime(CLOCK_MONOTONIC, &now);
         return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
     }
+    static inline int64_t wire_monotonic_ns(void) {
+        struct timespec now; clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    }
     static inline int64_t wire_send(int fd, struct iovec *parts, int count) {
         struct msghdr message; int64_t sent;
         memset(&message, 0, sizeof message); message.msg_iov = parts; message.msg_iovlen = count;
@@ -44,6 +48,11 @@ cdef extern from * nogil:
         struct timespec most = { timeout_us / 1000000, timeout_us % 1000000 * 1000 };
         return ppoll(&one, 1, &most, NULL);
     }
+    static inline int wire_poll_ns(int fd, int writing, int64_t timeout_ns) {
+        struct pollfd one = { fd, POLLIN | (writing ? POLLOUT : 0), 0 };
+        struct timespec most = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
+        return ppoll(&one, 1, &most, NULL);
+    }
     """
     struct iovec:
         void* iov_base
@@ -51,12 +60,15 @@ cdef extern from * nogil:
     int errno
     int EAGAIN
     int64_t wire_monotonic_us() noexcept
+    int64_t wire_monotonic_ns() noexcept
     int64_t wire_send(int, iovec*, int) noexcept
     int64_t wire_receive(int, void*, uint64_t) noexcept
     int wire_poll(int, int, int64_t) noexcept
+    int wire_poll_ns(int, int, int64_t) noexcept
 
 cdef enum:
     RECEIVED_AT_ONCE = 262144
+    PAUSE_NS = 20000              # the shortest sleep until an event is due: one shorter than its wake-up would be late
     DONE_ = 1
     WAITING_ = 0
     CLOSED_ = -1
@@ -174,6 +186,28 @@ cdef class Wire:
             raise MemoryError("no room for more replies: read them as they come")
         return code
 
+    def trips(self, const uint8_t[:, ::1] slots not None, uint64_t first, double rate, int64_t start_ns, int64_t[::1] took_ns not None,
+              double timeout_ms):
+        """Sends these slots at times that are given, and writes down when each was answered. Goes on where it was when it is called again
+        with the same arguments: slot k is request first + k.
+
+        `rate`: slot k is due at start_ns + k / rate (CLOCK_MONOTONIC, ns), and took_ns[k] counts from then; 0: a slot is put as soon as
+        `limit` allows, and counts from then. Returns as pump does; DONE when all are answered.
+        """
+        cdef uint64_t count = slots.shape[0]
+        cdef int code
+        cdef int64_t timeout_ns = <int64_t>(timeout_ms * 1000000)
+        if <uint32_t>slots.shape[1] != self.slot_bytes or <uint64_t>took_ns.shape[0] != count or count == 0:
+            raise WrongUse(f"{slots.shape[0]} slots of {slots.shape[1]} bytes and {took_ns.shape[0]} times: expected at least one slot, of "
+                           f"{self.slot_bytes} bytes, and a time for each")
+        if not first - 1 <= self.submitted <= first - 1 + count or rate < 0:
+            raise WrongUse(f"request {self.submitted} was the last one: these slots are {first} to {first + count - 1}, at a rate of {rate}")
+        with nogil:
+            code = self.trips_until(&slots[0, 0], count, first, rate, start_ns, &took_ns[0], timeout_ns)
+        if code == NO_MEMORY_:
+            raise MemoryError("no room for more replies: read them as they come")
+        return code
+
     def take(self):
         """The frames of all whole answers that have come since the last call, in order, as bytes."""
         cdef uint64_t size = self.complete - self.first
@@ -211,6 +245,59 @@ cdef class Wire:
                 return WAITING_
             if wire_poll(self.fd, not self.send_failed and self.sent < self.submitted * self.slot_bytes, left) < 0:
                 return WAITING_
+
+    cdef int trips_until(
+        self, const uint8_t* slots, uint64_t count, uint64_t first, double rate, int64_t start_ns, int64_t* took_ns, int64_t timeout_ns
+    ) noexcept nogil:
+        cdef uint64_t before = first - 1
+        cdef uint64_t due, answered
+        cdef int64_t now = wire_monotonic_ns()
+        cdef int64_t deadline = now + timeout_ns
+        cdef int64_t left
+        cdef double gap_ns = 1e9 / rate if rate > 0 else 0
+        cdef Slot* slot
+        cdef int result
+        if self.fd < 0:
+            return CLOSED_
+        while True:
+            due = count
+            if rate > 0:
+                due = 0 if now < start_ns else <uint64_t>((now - start_ns) / gap_ns) + 1
+                if due > count:
+                    due = count
+            while self.submitted < before + due and self.submitted - self.answered < self.limit:
+                if rate == 0:
+                    took_ns[self.submitted - before] = now
+                slot = <Slot*>(self.slots + (self.submitted % self.window) * self.slot_bytes)
+                memcpy(slot, slots + (self.submitted - before) * self.slot_bytes, self.slot_bytes)
+                slot.session = self.session
+                self.next_slot()
+            if not self.send_failed:
+                self.send_some()
+            answered = self.answered
+            result = self.receive_some()
+            if result < 0:
+                return result
+            now = wire_monotonic_ns()
+            while answered < self.answered:
+                if answered >= before:
+                    took_ns[answered - before] = now - (start_ns + <int64_t>((answered - before) * gap_ns) if rate > 0
+                                                        else took_ns[answered - before])
+                answered += 1
+            if self.answered >= before + count:
+                return DONE_
+            if now >= deadline:
+                return WAITING_
+            if result > 0:
+                continue
+            left = deadline - now
+            if rate > 0 and self.submitted < before + count and self.submitted - self.answered < self.limit:
+                left = start_ns + <int64_t>((self.submitted - before) * gap_ns) - now
+                if left < PAUSE_NS:
+                    left = PAUSE_NS
+            if wire_poll_ns(self.fd, not self.send_failed and self.sent < self.submitted * self.slot_bytes, left) < 0:
+                return WAITING_
+            now = wire_monotonic_ns()
 
     cdef void send_some(self) noexcept nogil:
         """Sends until the socket takes no more. After a failure it is only read: there may be a word why."""

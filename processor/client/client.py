@@ -214,6 +214,38 @@ class Client:
             self._wire.limit = limit
         return range(first, self._wire.submitted + 1)
 
+    def trips(
+        self, slots: np.ndarray[Any, Any], *, rate: float = 0.0, window: int | None = None
+    ) -> tuple[np.ndarray[Any, np.dtype[np.int64]], bytes]:
+        """The round trip of each of these slots in ns, and all their reply frames; measured without Python's own time.
+
+        `rate`: event k is due k / rate seconds after the start, is sent then or once the window allows, and its trip
+        counts from when it was due. 0: each is sent as soon as the window allows (1: one alone), and counts from then.
+        `slots` as for `stream`; at most `window` are in flight.
+        """
+        rows = self._encoder.slots(slots)
+        took = np.zeros(len(rows), np.int64)
+        self._wait(self._wire.submitted)
+        self._decode()
+        first, limit = self._wire.submitted + 1, self._wire.limit
+        start = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        seen, deadline = self._wire.answered, time.monotonic() + self.timeout_s
+        try:
+            if window is not None:
+                self._wire.limit = max(1, min(window, limit))
+            while len(rows) and self._wire.answered < first - 1 + len(rows):
+                if self._socket is None:
+                    self._connect(self.reconnect_s, deadline)
+                self._after(self._wire.trips(rows, first, rate, start, took, SLICE_MS))
+                now = time.monotonic()
+                if self._wire.answered != seen or self._wire.submitted == self._wire.answered:
+                    seen, deadline = self._wire.answered, now + self.timeout_s
+                elif now >= deadline:
+                    raise self._timeout("no answer")
+        finally:
+            self._wire.limit = limit
+        return took, self._wire.take()
+
     # What it is.
 
     @property

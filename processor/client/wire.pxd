@@ -4,7 +4,7 @@
     inbox:  [ first .. complete: whole answers | .. accepted: a part of one | .. | read_at .. end: not looked at ]
 """
 
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from processor.layout cimport Reply
 
@@ -33,6 +33,9 @@ cdef class Wire:
     cdef bint is_special
 
     cdef int pump_until(self, uint64_t until, int64_t timeout_us) noexcept nogil
+    cdef int trips_until(
+        self, const uint8_t* slots, uint64_t count, uint64_t first, double rate, int64_t start_ns, int64_t* took_ns, int64_t timeout_ns
+    ) noexcept nogil
     cdef void send_some(self) noexcept nogil
     cdef int receive_some(self) noexcept nogil
     cdef int parse(self) noexcept nogil

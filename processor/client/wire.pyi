@@ -35,6 +35,15 @@ class Wire:
 
         DONE, WAITING, CLOSED or SPECIAL.
         """
+    def trips(
+        self, slots: np.ndarray[Any, np.dtype[np.uint8]], first: int, rate: float, start_ns: int,
+        took_ns: np.ndarray[Any, np.dtype[np.int64]], timeout_ms: float,
+    ) -> int:
+        """Sends slots at times that are given (slot k is request first + k), and writes down when each was answered.
+
+        With a rate slot k is due at start_ns + k / rate (CLOCK_MONOTONIC) and took_ns[k] counts from then; with 0 it is
+        put as soon as `limit` allows and counts from then. Called again with the same arguments it goes on. As pump.
+        """
     def take(self) -> bytes:
         """The frames of all whole answers that have come since the last call, in order."""
     @property

@@ -110,6 +110,16 @@ def test_a_goal_is_met_or_missed_by_the_ratio_of_its_case() -> None:
     ]
 
 
+def test_a_goal_without_an_opponent_is_met_or_missed_by_ours_itself() -> None:
+    goals = (Goal("adding", None, least=3), Goal("adding", None, least=1e6), Goal("nothing", None, least=1))
+    with Context(pairs=1) as context:
+        result = run_row(row(Told("a", "ours", [3], []), goals=goals), context)
+    assert [(goal["against"], goal["wanted"], goal["met"]) for goal in result["goals"]] == [
+        (None, ">= 3", True),
+        (None, ">= 1e+06", False),
+    ]
+
+
 def test_as_many_pairs_are_run_as_the_claim_needs() -> None:
     near = Work("near", WORK.figures, "sum 3", near_one=True)
     assert [pairs_of(work, Context()) for work in (WORK, near)] == [5, 9]
