@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from processor.counters import Counters
 from processor.errors import Diverged, ProcessorError
-from processor.leadership.claim import build_claim, parse_claim
+from processor.leadership.claim import SessionSettings, build_claim, parse_claim
 from processor.leadership.validity import LeaderLog
 from processor.logic.core import Core
 from processor.recovery.plan import (
@@ -168,7 +168,7 @@ class Process:
         writer = self.random.getrandbits(64) or 1
         header, data = build_claim(
             writer, self.plan.claimed(writer), app.schema, app.version,
-            host="simulated", pid=self.number, time_ns=self.clock(),
+            sessions=SessionSettings.of(self.world.config), host="simulated", pid=self.number, time_ns=self.clock(),
         )  # fmt: skip
         self.world.trace(self, "claims as {:016x}, having read up to {}", writer, self.plan.position)
         self.producer.send(header, data, claim=True)
