@@ -79,8 +79,8 @@ class Walk:
     """Core, plan and replay on their way through a journal that may be live: reads, and writes nothing anywhere.
 
     `store` None ignores snapshots; else the newest one that `fits` is where it begins. `settings`: where snapshots may
-    tell the service's session settings even so. `ends` is where the journal ends, as far as the
-    caller knows; the end is looked up again when the walk comes there. Raises as recovery does. Close it.
+    tell the service's session settings when the claims do not. `ends` is where the journal ends, as far as the caller
+    knows; the end is looked up again when the walk comes there. Raises as recovery does. Close it.
     """
 
     def __init__(

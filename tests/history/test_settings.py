@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.service_process import running
 from processor.client import Client, admin
-from processor.history import History
+from processor.history.history import History
 from processor.journal.inspect import survey
 from processor.journal.records import open_to_look
 from processor.snapshot.store import SnapshotStore
