@@ -36,6 +36,10 @@ class SchemaMismatch(ProcessorError):
     """The journal, a snapshot or a client speaks another schema than this application."""
 
 
+class SettingsMismatch(ProcessorError):
+    """The journal was written with other session settings, and they are part of what the state becomes."""
+
+
 class SnapshotError(ProcessorError):
     """A snapshot cannot be read or written, or belongs to another journal."""
 

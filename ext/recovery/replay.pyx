@@ -15,7 +15,47 @@ BUSY = -2
 REACHED = -5
 
 cdef enum:
-    KNOWN_MAX = 64                # hashes that wait for the journal's: of some triggers there is none, their snapshot failed
+    KNOWN_MAX = 4096              # about 1 MB; as many triggers would have to come while one snapshot is being written
+
+
+cdef class KnownHashes:
+    """The hashes that replay took at snapshot triggers and that wait for the journal's own.
+
+    A trigger's hash is journaled when its snapshot is written, with any number of other triggers in between: most of those came while
+    that one was being written and never get a hash, but which ones is not known before. Snapshots are written one after the other, so
+    hashes are recorded in the triggers' order, and what lies before a recorded one waits for nothing any more.
+    """
+    cdef dict waiting             # sequence -> (state hash, hash of the sessions), the earliest first
+
+    def __init__(self):
+        self.waiting = {}
+
+    def __len__(self):
+        return len(self.waiting)
+
+    def know(self, uint64_t sequence, bytes state not None, uint64_t sessions):
+        """What the state hashes to behind `sequence`: later than all that were known before, or one of them again."""
+        self.waiting[sequence] = (state, sessions)
+        if len(self.waiting) > KNOWN_MAX:
+            del self.waiting[next(iter(self.waiting))]
+
+    def compare(self, uint64_t sequence, bytes state not None, uint64_t sessions):
+        """Whether the recorded hashes could be compared, and are equal: False when none is known there (a snapshot's that lies before
+        the beginning). Raises Diverged when they are others.
+        """
+        cdef tuple ours = self.waiting.get(sequence)
+        while self.waiting and next(iter(self.waiting)) <= sequence:
+            del self.waiting[next(iter(self.waiting))]
+        if ours is None:
+            return False
+        if ours != (state, sessions):
+            recorded = f"{state.hex()} (sessions {sessions:016x})"
+            replayed = f"{ours[0].hex()} (sessions {ours[1]:016x})"
+            raise Diverged(
+                f"at sequence {sequence} the journal recorded the state hash {recorded}, replaying it gives {replayed}: the "
+                f"application's handlers are not those that ran then, or not deterministic. Run the version that wrote it",
+                sequence, recorded, replayed)
+        return True
 
 
 cdef class Replay:
@@ -34,7 +74,7 @@ cdef class Replay:
     cdef Record record
     cdef uint64_t done            # slots of the record that are applied
     cdef bint in_hand             # a record is not wholly applied
-    cdef dict known               # sequence -> (state hash, hash of the sessions), until the journal tells its own
+    cdef KnownHashes known
     cdef readonly uint64_t events
     cdef readonly uint64_t records
     cdef readonly uint64_t hashes         # recorded ones that were compared, and equal
@@ -46,7 +86,7 @@ cdef class Replay:
         self.plan = plan
         self.check_hashes = check_hashes
         self.strict = strict
-        self.known = {}
+        self.known = KnownHashes()
         self.stop_after()
 
     def stop_after(self, sequence=None, time_ns=None):
@@ -56,9 +96,7 @@ cdef class Replay:
 
     def know_hash(self, uint64_t sequence, bytes state not None, uint64_t sessions):
         """The hashes at `sequence` (a snapshot's), to be compared when the journal tells its own."""
-        self.known[sequence] = (state, sessions)
-        if len(self.known) > KNOWN_MAX:
-            del self.known[min(self.known)]
+        self.known.know(sequence, state, sessions)
 
     @property
     def header(self):
@@ -179,19 +217,9 @@ cdef class Replay:
         if not self.check_hashes:
             return 0
         if self.core.stop == STOP_SNAPSHOT:
-            self.know_hash(self.core.sequence, state_hash(self.core.state), self.core.sessions.hash64())
+            self.known.know(self.core.sequence, state_hash(self.core.state), self.core.sessions.hash64())
             return 0
         told = <StateHash*>payload_of(slot)
-        ours = self.known.pop(told.sequence, None)
-        if ours is None:
-            return 0      # of a snapshot that lies before our beginning
-        state = (<const char*>told.state)[:16]
-        if ours != (state, told.sessions):
-            recorded = f"{state.hex()} (sessions {told.sessions:016x})"
-            replayed = f"{ours[0].hex()} (sessions {ours[1]:016x})"
-            raise Diverged(
-                f"at sequence {told.sequence} the journal recorded the state hash {recorded}, replaying it gives {replayed}: the "
-                f"application's handlers are not those that ran then, or not deterministic. Run the version that wrote it",
-                told.sequence, recorded, replayed)
-        self.hashes += 1
+        if self.known.compare(told.sequence, (<const char*>told.state)[:16], told.sessions):
+            self.hashes += 1
         return 0

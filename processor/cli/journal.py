@@ -107,8 +107,9 @@ def _print(found: Survey) -> None:
 
 
 def _epoch(epoch: dict[str, Any]) -> str:
+    said = ", ".join(f"{key} {value}" for key, value in (epoch["sessions"] or {}).items())
     return (f"claimed at offset {epoch['offset']} by {epoch['writer']} (process {epoch['pid']} on {epoch['host']}, "
-            f"{_time(epoch['time'])}, version {epoch['version']})")
+            f"{_time(epoch['time'])}, version {epoch['version']}{', ' + said if said else ''})")
 
 
 def _time(nanoseconds: int) -> str:

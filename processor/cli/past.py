@@ -37,7 +37,7 @@ def add_journal(parser: argparse.ArgumentParser, *, snapshots: bool = True, requ
         type=int,
         default=Config.window,
         metavar="N",
-        help="the service's --window, where no snapshot tells it (default %(default)s)",
+        help="the service's --window, where neither claims nor snapshots tell it (default %(default)s)",
     )
     parser.add_argument("--allow-finite-retention", action="store_true", help="accept a topic whose records expire")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -47,7 +47,7 @@ class History:
     gets a line for each snapshot that cannot be used.
 
     Methods raise WrongUse for a moment that the journal does not hold, and what recovery raises: SchemaMismatch,
-    CorruptJournal, SnapshotError, Diverged when a recorded hash is another one, Halted when a handler raises. One
+    SettingsMismatch, CorruptJournal, SnapshotError, Diverged when a recorded hash is another one, Halted when a handler raises. One
     thread at a time.
     """
 

@@ -22,7 +22,7 @@ from processor.history.history import History
 from processor.history.narrow import first_difference, narrow
 from processor.history.walk import ends_of
 from processor.journal.url import parse_url
-from processor.recovery.recover import founding_id
+from processor.recovery.recover import founding_claim
 from processor.snapshot.layout import SnapshotInfo
 from processor.snapshot.store import Found
 
@@ -173,7 +173,8 @@ class Verification:
             verdict.notes.append("no --snapshots were given: none were looked at")
             return []
         first, end = ends_of(journal)
-        journal_id = founding_id(self.history.app, journal, first, end)
+        founded = founding_claim(self.history.app, journal, first, end)
+        journal_id = founded.journal_id if founded else 0
         good = []
         for found in reversed(store.files()):
             if found.error is not None:

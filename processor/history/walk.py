@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,19 @@ from processor.errors import CorruptJournal, JournalError, SnapshotError, WrongU
 from processor.history.target import Target, time_text
 from processor.journal.base import Journal, checksum
 from processor.layout import HEADER
+from processor.leadership.claim import SessionSettings
 from processor.logic.session_export import exported_settings
 from processor.outputs.tap import OutputTap
 from processor.recovery.plan import snapshot_position
-from processor.recovery.recover import compare_last_block, follow, founding_id, newest_usable, read_at, resume
+from processor.recovery.recover import (
+    compare_last_block,
+    first_settings,
+    follow,
+    founding_claim,
+    newest_usable,
+    read_at,
+    resume,
+)
 from processor.recovery.replay import Replay
 from processor.snapshot.file import Snapshot
 from processor.snapshot.layout import SnapshotInfo, SnapshotMeta
@@ -70,8 +79,8 @@ class Walk:
     """Core, plan and replay on their way through a journal that may be live: reads, and writes nothing anywhere.
 
     `store` None ignores snapshots; else the newest one that `fits` is where it begins. `settings`: where snapshots may
-    tell the service's session settings even so. `ends` is where the journal ends, as far as the
-    caller knows; the end is looked up again when the walk comes there. Raises as recovery does. Close it.
+    tell the service's session settings when the claims do not. `ends` is where the journal ends, as far as the caller
+    knows; the end is looked up again when the walk comes there. Raises as recovery does. Close it.
     """
 
     def __init__(
@@ -92,7 +101,8 @@ class Walk:
         self.app, self.journal = app, journal
         self.first, self.end = ends
         self._witness = witness
-        self.journal_id = founding_id(app, journal, self.first, self.end)
+        founded = founding_claim(app, journal, self.first, self.end)
+        self.journal_id = founded.journal_id if founded else 0
         self._directory = store.directory if store is not None else None
         files = [
             one for one in (store.files() if store is not None else ())
@@ -105,7 +115,7 @@ class Walk:
         if snapshot is None and self.first == self.end:
             raise JournalError(f"{journal.url}: the journal is empty, so it has no past")
         self.snapshot = snapshot.info if snapshot is not None else None
-        self.config = config = _with_settings(config, snapshot, settings or store)
+        self.config = config = self._with_settings(config, snapshot, settings or store)
         self.core, self.plan = resume(app, config, Counters(), snapshot, choice)
         if snapshot is not None:
             compare_last_block(journal, snapshot.info)
@@ -117,6 +127,23 @@ class Walk:
         except BaseException:
             self.reader.close()
             raise
+
+    def _with_settings(self, config: Config, snapshot: Snapshot | None, store: SnapshotStore | None) -> Config:
+        """The config with the session settings that the service ran with: they are part of a session table's export,
+        and so of the hash that the journal records.
+
+        A snapshot tells them, or the claims; for a journal from before claims told them any snapshot that reads.
+        """
+        told = _settings_of(snapshot) if snapshot is not None else first_settings(self.journal, self.first, self.end)
+        if told is None:
+            for found in store.files() if store is not None else ():
+                with contextlib.suppress(SnapshotError):
+                    told = _settings_of(found.read())
+                    break
+        if told is None:
+            return config
+        room = 1 << (told.window - 1).bit_length()
+        return replace(config, **asdict(told), ring_slots=max(config.ring_slots, room))
 
     def listen(self) -> OutputTap:
         """Where the outputs of all that is applied from here on can be taken from."""
@@ -233,29 +260,11 @@ class Walk:
         self.close()
 
 
-def _with_settings(config: Config, snapshot: Snapshot | None, store: SnapshotStore | None) -> Config:
-    """The config with the session settings that the service ran with, as far as a snapshot tells them.
-
-    They are part of a session table's export, and so of the hash that the journal records.
-    """
-    if snapshot is None:
-        for found in store.files() if store is not None else ():
-            with contextlib.suppress(SnapshotError):
-                snapshot = found.read()
-                break
-    if snapshot is None:
-        return config
+def _settings_of(snapshot: Snapshot) -> SessionSettings:
     try:
-        window, kept_bytes_max, sessions_max = exported_settings(bytes(snapshot.sessions[:64]))
+        return SessionSettings(*exported_settings(bytes(snapshot.sessions[:64])))
     except ValueError as error:
         raise SnapshotError(f"{snapshot.info.path}: the session table cannot be read: {error}") from error
-    return replace(
-        config,
-        window=window,
-        kept_bytes_max=kept_bytes_max,
-        sessions_max=sessions_max,
-        ring_slots=max(config.ring_slots, 1 << (window - 1).bit_length()),
-    )
 
 
 def _timestamp(slot: bytes) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,7 @@ def _add(found: Survey, record: Record, first: int, last: int) -> None:
         found.epochs.append({
             "offset": record.offset, "writer": f"{claim.writer:016x}", "host": claim.host, "pid": claim.pid,
             "time": claim.time_ns, "version": claim.version,
+            "sessions": asdict(claim.sessions) if claim.sessions else None,
         })  # fmt: skip
     elif isinstance(record, BlockRecord):
         found.void_blocks += record.void

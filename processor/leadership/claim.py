@@ -1,7 +1,7 @@
 """The claim: the record that a starter appends to become the writer.
 
 Its header is all that validity needs; its JSON is for checks before anything is applied, and for people: the schema
-whole, the application, who wrote it, where and when.
+whole, the application, the session settings, who wrote it, where and when.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import secrets
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-from processor.errors import CorruptJournal, SchemaMismatch
+from processor.config import Config
+from processor.errors import CorruptJournal, SchemaMismatch, SettingsMismatch
 from processor.layout import BLOCK_HEADER
 from processor.schema import Message, Schema
 
@@ -27,8 +29,27 @@ BLOCK_CLAIM = 2
 
 
 @dataclass(frozen=True)
+class SessionSettings:
+    """Most requests in flight, bytes of stored outputs of one session, sessions at once (see Config).
+
+    They decide what is answered and who is evicted, so a journal gives the same state only with the same ones.
+    """
+
+    window: int
+    kept_bytes_max: int
+    sessions_max: int
+
+    @classmethod
+    def of(cls, config: Config) -> SessionSettings:
+        return cls(config.window, config.kept_bytes_max, config.sessions_max)
+
+
+@dataclass(frozen=True)
 class Claim:
-    """What a claim says. `journal_id` equals `writer` in the one that founded the journal."""
+    """What a claim says. `journal_id` equals `writer` in the one that founded the journal.
+
+    `sessions` is None where the writer had no sessions to settle: an import, or software from before they were written.
+    """
 
     writer: int
     journal_id: int
@@ -38,6 +59,7 @@ class Claim:
     host: str
     pid: int
     time_ns: int
+    sessions: SessionSettings | None = None
 
 
 def new_writer() -> int:
@@ -51,13 +73,14 @@ def build_claim(
     schema: Schema,
     version: str,
     *,
+    sessions: SessionSettings | None = None,
     host: str | None = None,
     pid: int | None = None,
     time_ns: int | None = None,
 ) -> tuple[bytes, bytes]:
     """The claim as (64 bytes of header, JSON). `journal_id` 0 or `writer`: it founds the journal."""
     journal_id = journal_id or writer
-    text = {
+    text: dict[str, Any] = {
         "writer": f"{writer:016x}",
         "journal_id": f"{journal_id:016x}",
         "application": schema.application,
@@ -67,6 +90,8 @@ def build_claim(
         "pid": os.getpid() if pid is None else pid,
         "time_ns": time.time_ns() if time_ns is None else time_ns,
     }
+    if sessions is not None:
+        text["sessions"] = asdict(sessions)
     data = json.dumps(text, separators=(",", ":")).encode()
     header = np.zeros((), BLOCK_HEADER)
     header["magic"], header["version"], header["kind"] = BLOCK_MAGIC, BLOCK_VERSION, BLOCK_CLAIM
@@ -100,6 +125,7 @@ def parse_claim(header: bytes, data: bytes, where: str = "this record") -> Claim
             host=str(value["host"]),
             pid=int(value["pid"]),
             time_ns=int(value["time_ns"]),
+            sessions=_parse_sessions(value.get("sessions")),
         )
     except (ValueError, KeyError, TypeError, SchemaMismatch) as error:
         raise CorruptJournal(f"{where}: the claim's text cannot be read ({error!r})") from error
@@ -111,6 +137,28 @@ def parse_claim(header: bytes, data: bytes, where: str = "this record") -> Claim
         if said != stands:
             raise CorruptJournal(f"{where}: the claim's header has {name} {stands:016x}, its text {said:016x}")
     return claim
+
+
+def _parse_sessions(value: Any) -> SessionSettings | None:
+    if value is None:
+        return None
+    return SessionSettings(*(int(value[key]) for key in ("window", "kept_bytes_max", "sessions_max")))
+
+
+def check_sessions(journaled: SessionSettings | None, ours: SessionSettings, where: str) -> None:
+    """Raises SettingsMismatch, naming each difference, unless what stands at `where` was written with our settings."""
+    if journaled is None or journaled == ours:
+        return
+    theirs, mine = asdict(journaled), asdict(ours)
+    changed = [key for key in theirs if theirs[key] != mine[key]]
+    found = "; ".join(f"{key} is {theirs[key]} there, {mine[key]} here" for key in changed)
+    start = " and ".join(
+        f"--window {theirs[key]}" if key == "window" else f"Config({key}={theirs[key]})" for key in changed
+    )
+    raise SettingsMismatch(
+        f"{where} was written with other session settings, which are part of what the state becomes: {found}. "
+        f"Start with {start}, or name a new journal"
+    )
 
 
 def check_schema(journaled: Schema, ours: Schema, where: str) -> None:

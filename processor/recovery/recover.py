@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,9 +15,19 @@ from processor.counters import Counters
 from processor.errors import CorruptJournal, Halted, JournalError, ProcessorError, SchemaMismatch, SnapshotError
 from processor.journal.base import Journal, JournalReader, checksum
 from processor.layout import BLOCK_HEADER
-from processor.leadership.claim import build_claim, check_schema, new_writer, parse_claim
+from processor.leadership.claim import (
+    BLOCK_CLAIM,
+    Claim,
+    SessionSettings,
+    build_claim,
+    check_schema,
+    check_sessions,
+    new_writer,
+    parse_claim,
+)
 from processor.leadership.validity import LeaderLog
 from processor.logic.core import Core
+from processor.logic.session_export import exported_settings
 from processor.logic.sessions import Sessions
 from processor.recovery.plan import PHASE_REPLAY, PLAN_CLAIM, PLAN_CLAIM_AGAIN, PLAN_LEAD, PLAN_SKIP, RecoveryPlan
 from processor.recovery.replay import BUSY, IDLE, REACHED, Replay
@@ -46,7 +55,7 @@ class Recovered:
 
 
 class Interrupted(ProcessorError):
-    """Stopped while it recovered; nothing was claimed."""
+    """Stopped while it recovered, before it led: it has written nothing but, at most, a claim."""
 
     exit_code = 0
 
@@ -64,8 +73,8 @@ def recover(
 ) -> Recovered:
     """Finds the newest usable snapshot, replays what follows, claims, and ends at the claim.
 
-    Raises ProcessorError (a refusal leaves no claim): SnapshotError, SchemaMismatch, CorruptJournal, Diverged, Halted when a handler
-    raises, JournalError when there is no progress for config.recovery_stall_s.
+    Raises ProcessorError (a refusal leaves no claim): SnapshotError, SchemaMismatch, SettingsMismatch,
+    CorruptJournal, Diverged, Halted when a handler raises, JournalError when there is no progress for config.recovery_stall_s.
     """
     started = time.monotonic()
     store = SnapshotStore(directory, config.snapshots_kept)
@@ -81,7 +90,7 @@ def recover(
             replay.know_hash(snapshot.info.sequence, snapshot.info.state_hash, snapshot.info.sessions_hash)
 
         def claim_at_end() -> bool:
-            _claim(app, journal, plan)
+            _claim(app, journal, config, plan)
             return False
 
         follow(app, journal, directory, config, replay, plan, core, end=lambda: journal.ends()[1], at_end=claim_at_end,
@@ -97,29 +106,27 @@ def recover(
     )
 
 
-def founding_id(app: App, journal: Journal, first: int, end: int) -> int:
-    """The journal's id by its first claim, 0 when none is there; raises SchemaMismatch if another application
-    founded it.
-    """
+def founding_claim(app: App, journal: Journal, first: int, end: int) -> Claim | None:
+    """The journal's first claim, None when none is there; raises SchemaMismatch if another application founded it."""
     reader = journal.reader(first)
     try:
         for _ in range(FIRST_CLAIM_AMONG):
             if reader.position >= end:
-                return 0
+                return None
             record = reader.read(timeout_s=10)
             if record is None:
-                return 0
+                return None
             offset, _, header, data = record
             head = np.frombuffer(header, BLOCK_HEADER)[0]
-            if head["kind"] == 2 and head["first_sequence"] == head["epoch_writer"]:
+            if head["kind"] == BLOCK_CLAIM and head["first_sequence"] == head["epoch_writer"]:
                 where = f"{journal.url}, offset {offset}"
                 claim = parse_claim(header, data, where)
                 if claim.application != app.name:
                     check_schema(claim.schema, app.schema, journal.url)
-                return claim.journal_id
+                return claim
     finally:
         reader.close()
-    return 0
+    return None
 
 
 def find_beginning(
@@ -133,8 +140,8 @@ def find_beginning(
     # for before that would lie below its position, as if the journal had lost records.
     files = store.files()
     first, end = journal.ends()
-    journal_id = founding_id(app, journal, first, end)
-    return newest_usable(files, journal_id, first, end, report)
+    founded = founding_claim(app, journal, first, end)
+    return newest_usable(files, founded.journal_id if founded else 0, first, end, report)
 
 
 def newest_usable(
@@ -175,7 +182,11 @@ def _candidate(found: Found) -> Candidate:
 def resume(
     app: App, config: Config, counters: Counters, snapshot: Snapshot | None, choice: Choice
 ) -> tuple[Core, RecoveryPlan]:
-    """Core and plan as they stand at the snapshot, or before the first event."""
+    """Core and plan as they stand at the snapshot, or before the first event.
+
+    Raises SchemaMismatch or SettingsMismatch for a snapshot of another schema or of other session settings,
+    SnapshotError when its session table cannot be loaded.
+    """
     sessions = Sessions(config.window, config.kept_bytes_max, config.sessions_max)
     if snapshot is None:
         core = Core(app, sessions, counters=counters)
@@ -183,12 +194,13 @@ def resume(
     meta = snapshot.info.meta
     check_schema(Schema.parse(meta.schema), app.schema, str(snapshot.info.path))
     assert app.state_type is not None
-    state: Any = snapshot.load_state(app.state_type)
     try:
+        settings = SessionSettings(*exported_settings(bytes(snapshot.sessions[:64])))
+        check_sessions(settings, SessionSettings.of(config), str(snapshot.info.path))
         sessions.load(bytes(snapshot.sessions))
     except ValueError as error:
         raise SnapshotError(f"{snapshot.info.path}: the session table cannot be loaded: {error}") from error
-    core = Core(app, sessions, state=state, counters=counters)
+    core = Core(app, sessions, state=snapshot.load_state(app.state_type), counters=counters)
     core.restore(meta.sequence, meta.timestamp)
     plan = RecoveryPlan(
         meta.position, journal_id=meta.journal_id, epoch_offset=meta.epoch_offset, epoch_writer=meta.epoch_writer,
@@ -254,10 +266,11 @@ def follow(
             if action == PLAN_CLAIM:
                 claim = parse_claim(replay.header, replay.data, f"{journal.url}, offset {replay.offset}")
                 check_schema(claim.schema, app.schema, f"{journal.url}, offset {replay.offset}")
+                _check_epoch(journal, config, claim, replay.offset, plan.position)
             if witness is not None:
                 witness(action)
         elif action == PLAN_CLAIM_AGAIN:
-            _claim(app, journal, plan)
+            _claim(app, journal, config, plan)
         elif action not in (BUSY, IDLE):
             raise CorruptJournal(f"{journal.url}: {plan.problem(action)}")
         now = time.monotonic()
@@ -266,7 +279,8 @@ def follow(
         if progress is not None and (action == BUSY or now - moved_at < 1):
             progress(plan.position - begin, max(plan.position, end()) - begin, replay.events)
         if should_stop():
-            raise Interrupted("stopped while it recovered; nothing was claimed")
+            claimed = "its claim was appended, but it never led" if plan.phase != PHASE_REPLAY else "nothing was claimed"
+            raise Interrupted(f"stopped while it recovered: {claimed}, and no event was written")
         if action in (BUSY, IDLE) and plan.phase == PHASE_REPLAY and plan.near_end(end()) and at_end():
             return IDLE
         if action == IDLE and now - moved_at > config.recovery_stall_s:
@@ -275,6 +289,48 @@ def follow(
                 f"{plan.position} "
                 f"(the journal ends at {end()}): nothing was started on an old state. Is the broker well?"
             )
+
+
+def _check_epoch(journal: Journal, config: Config, claim: Claim, offset: int, behind: int) -> None:
+    """Raises SettingsMismatch when events were applied with other session settings behind this claim.
+
+    A claim without a block is none's: of a service that claimed in the same moment as another one and was refused then.
+    It must not keep everybody out.
+    """
+    ours = SessionSettings.of(config)
+    if claim.sessions in (None, ours):
+        return
+    reader = journal.reader(behind)
+    try:
+        while (record := reader.read(timeout_s=0.0 if reader.position >= journal.ends()[1] else 10.0)) is not None:
+            head = np.frombuffer(record[2], BLOCK_HEADER)[0]
+            if head["kind"] == BLOCK_CLAIM:
+                return
+            if head["epoch_offset"] == offset and head["epoch_writer"] == claim.writer:
+                check_sessions(claim.sessions, ours, f"{journal.url}: what follows the claim at offset {offset}")
+    finally:
+        reader.close()
+
+
+def first_settings(journal: Journal, first: int, end: int) -> SessionSettings | None:
+    """The session settings of the first claim that events follow and that tells them; None when it is not found near
+    the journal's beginning.
+    """
+    reader = journal.reader(first)
+    claims: dict[int, Claim] = {}
+    try:
+        for _ in range(FIRST_CLAIM_AMONG):
+            record = reader.read(timeout_s=10) if reader.position < end else None
+            if record is None:
+                return None
+            head = np.frombuffer(record[2], BLOCK_HEADER)[0]
+            if head["kind"] == BLOCK_CLAIM:
+                claims[record[0]] = parse_claim(record[2], record[3], f"{journal.url}, offset {record[0]}")
+            elif (claim := claims.get(int(head["epoch_offset"]))) is not None and claim.sessions is not None:
+                return claim.sessions
+    finally:
+        reader.close()
+    return None
 
 
 def _halted(app: App, journal: Journal, directory: Path | None, config: Config, core: Core) -> Halted:
@@ -289,11 +345,15 @@ def _halted(app: App, journal: Journal, directory: Path | None, config: Config, 
     )
 
 
-def _claim(app: App, journal: Journal, plan: RecoveryPlan) -> None:
+def _claim(app: App, journal: Journal, config: Config, plan: RecoveryPlan) -> None:
     writer = new_writer()
-    header, data = build_claim(writer, plan.claimed(writer), app.schema, app.version)
+    header, data = build_claim(
+        writer, plan.claimed(writer), app.schema, app.version, sessions=SessionSettings.of(config)
+    )
     journal.append_record(header, data)
 
 
-__all__ = ["Interrupted", "Recovered", "SchemaMismatch", "find_beginning", "follow", "founding_id", "newest_usable", "read_at",
-           "recover", "resume"]
+__all__ = [
+    "Interrupted", "Recovered", "SchemaMismatch", "find_beginning", "first_settings", "follow", "founding_claim",
+    "newest_usable", "read_at", "recover", "resume",
+]

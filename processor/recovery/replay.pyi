@@ -6,6 +6,15 @@ IDLE: int
 BUSY: int
 REACHED: int
 
+class KnownHashes:
+    """The hashes that replay took at snapshot triggers and that wait for the journal's own."""
+
+    def __len__(self) -> int: ...
+    def know(self, sequence: int, state: bytes, sessions: int) -> None:
+        """What the state hashes to behind `sequence`: later than all that were known before, or one of them again."""
+    def compare(self, sequence: int, state: bytes, sessions: int) -> bool:
+        """Whether the recorded hashes could be compared, and are equal; raises Diverged when they are others."""
+
 class Replay:
     """Reads and applies until something has to be decided."""
 

@@ -64,6 +64,18 @@ def test_a_journal_of_another_schema_of_the_same_application(make: Make, tmp_pat
     assert journal_end(service.journal) == end
 
 
+def test_another_window_than_the_one_of_the_journal(make: Make, tmp_path: Path) -> None:
+    service = make(options=("--window", "64")).start()
+    deposit(service, 10)
+    assert service.stop() == 0
+    end = journal_end(service.journal)
+    words = ("session settings", "window is 64 there, 8192 here", "--window 64")
+    refused(make(), ".snap", *words)
+    refused(make(snapshots=tmp_path / "none"), "offset 0", *words)
+    assert journal_end(service.journal) == end
+    deposit(make(options=("--window", "64")).start(), 20)
+
+
 def test_snapshots_of_another_journal(make: Make, tmp_path: Path) -> None:
     first = make().start()
     deposit(first, 10)

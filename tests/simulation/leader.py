@@ -249,6 +249,7 @@ class Leader(Process):
 
     def _snapshot_done(self, info: SnapshotInfo) -> None:
         self.snapshot_running = False
-        self.known_hash = (info.sequence, info.state_hash, info.sessions_hash)
-        self.put(STATE_HASH_TYPE, STATE_HASH.pack(*self.known_hash))
+        hashes = (info.sequence, info.state_hash, info.sessions_hash)
+        self.known.know(*hashes)
+        self.put(STATE_HASH_TYPE, STATE_HASH.pack(*hashes))
 

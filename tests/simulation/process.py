@@ -9,8 +9,8 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from processor.counters import Counters
-from processor.errors import ProcessorError
-from processor.leadership.claim import build_claim, parse_claim
+from processor.errors import Diverged, ProcessorError
+from processor.leadership.claim import SessionSettings, build_claim, parse_claim
 from processor.leadership.validity import LeaderLog
 from processor.logic.core import Core
 from processor.recovery.plan import (
@@ -23,6 +23,7 @@ from processor.recovery.plan import (
     RecoveryPlan,
 )
 from processor.recovery.recover import compare_last_block, find_beginning, resume
+from processor.recovery.replay import KnownHashes
 from processor.snapshot.choice import Choice
 from processor.snapshot.file import Snapshot
 from processor.snapshot.layout import sessions_hash
@@ -56,7 +57,7 @@ class Process:
         self.core: Core
         self.plan: RecoveryPlan
         self.reader: SimulatedReader
-        self.known_hash: tuple[int, bytes, int] = (0, b"", 0)
+        self.known = KnownHashes()
         self.soon(1, self.begin)
 
     def __str__(self) -> str:
@@ -116,7 +117,7 @@ class Process:
             self._release()
         if snapshot is not None:
             meta = snapshot.info.meta
-            self.known_hash = (meta.sequence, snapshot.info.state_hash, snapshot.info.sessions_hash)
+            self.known.know(meta.sequence, snapshot.info.state_hash, snapshot.info.sessions_hash)
             self.world.count("snapshots-used")
             if meta.position == meta.last_block_offset:
                 self.world.count("snapshots-used-mid-block")
@@ -167,7 +168,7 @@ class Process:
         writer = self.random.getrandbits(64) or 1
         header, data = build_claim(
             writer, self.plan.claimed(writer), app.schema, app.version,
-            host="simulated", pid=self.number, time_ns=self.clock(),
+            sessions=SessionSettings.of(self.world.config), host="simulated", pid=self.number, time_ns=self.clock(),
         )  # fmt: skip
         self.world.trace(self, "claims as {:016x}, having read up to {}", writer, self.plan.position)
         self.producer.send(header, data, claim=True)
@@ -184,7 +185,7 @@ class Process:
             slots = slots[self.apply(slots) * SLOT_BYTES :]
             if self.core.stop == STOP_SNAPSHOT:
                 table = sessions_hash(self.core.sessions.export())
-                self.known_hash = (self.core.sequence, state_hash(self.core.state), table)
+                self.known.know(self.core.sequence, state_hash(self.core.state), table)
         self.look("replayed")
 
     def apply(self, slots: bytes) -> int:
@@ -197,11 +198,10 @@ class Process:
         return passed
 
     def compare_hash(self, told: tuple[int, bytes, int]) -> None:
-        if told[0] != self.known_hash[0]:
-            return                # of a snapshot that lies before our beginning, or of one that another leader took
-        self.world.count("state-hashes-compared")
-        if told != self.known_hash:
-            raise Violation(f"{self} has the hashes {self.known_hash}, the journal recorded {told}")
+        try:
+            self.world.count("state-hashes-compared", int(self.known.compare(*told)))
+        except Diverged as error:
+            raise Violation(f"{self} has another state than the journal recorded: {error}") from error
 
     def look(self, what: str) -> None:
         """The checker compares what this process holds now."""
