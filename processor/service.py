@@ -172,6 +172,7 @@ class Service:
         with selectors.DefaultSelector() as selector:
             selector.register(self._wakeup, selectors.EVENT_READ, self._wakeup.clear)
             selector.register(self.gateway.admin_fd, selectors.EVENT_READ, lambda: self.desk.welcome(selector))
+            selector.register(self.keeper, selectors.EVENT_READ, self.keeper.poll)
             next_tick = time.monotonic() + tick_s
             away = False
             while not self._stop_asked.is_set() and all(thread.is_alive() for thread in self._threads.values()):
