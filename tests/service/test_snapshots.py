@@ -92,6 +92,30 @@ def test_a_trigger_that_nobody_waits_for_does_not_come_back_as_a_command(make: M
     assert found[EVERY_EVENTS] > 1 and set(found) <= {EVERY_EVENTS, AT_SHUTDOWN}, found
 
 
+def test_skipped_triggers_that_nobody_waits_for_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, skipped, journal = Gate(tmp_path), threading.Event(), f"embedded:{tmp_path}/journal"
+    with served(bank, journal, tmp_path, snapshot_every=2, snapshot_at_shutdown=False) as service:
+        skip, answers = service.keeper.on_snapshot, Answers()
+
+        def on_snapshot(payload: bytes, *place: int) -> None:
+            skip(payload, *place)
+            if TRIGGER.unpack(payload)[1] == EVERY_EVENTS:
+                skipped.set()
+
+        monkeypatch.setattr(service.keeper, "on_snapshot", on_snapshot)
+        monkeypatch.setattr(snapshot_file.os, "replace", gate.before(os.replace))
+        asking = ask(service, answers)
+        gate.reached()
+        with Client(service.listen, bank) as client:
+            deposit(client, 2)
+        assert skipped.wait(60)
+        waiting = list(service.keeper._waiting_again)
+        monkeypatch.undo()
+        gate.release()
+        asking.join(60)
+    assert waiting == [] and answers[0]["ok"]
+
+
 def test_who_asks_while_a_child_writes_gets_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gate, skipped, answers, journal = Gate(tmp_path), threading.Event(), Answers(), f"embedded:{tmp_path}/journal"
     with served(bank, journal, tmp_path, snapshot_at_shutdown=False) as service:
