@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import selectors
 import signal
 import threading
 from collections import Counter
@@ -163,6 +164,28 @@ class Full:
             self.refused.set()
             return False
         return self.queue.put(kind, payload)
+
+
+def test_the_end_of_a_child_wakes_the_service_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Patient(selectors.EpollSelector):
+        """Without a time limit: what nothing wakes up for is never seen."""
+
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            return super().select(None)
+
+    monkeypatch.setattr(selectors, "DefaultSelector", Patient)
+    gate, answers = Gate(tmp_path), Answers()
+    with served(bank, "memory:", tmp_path, snapshot_at_shutdown=False) as service:
+        with monkeypatch.context() as patched:
+            patched.setattr(snapshot_file.os, "replace", gate.before(os.replace))
+            asking = ask(service, answers)
+            gate.reached()
+        stats = admin(service.listen, {"command": "stats"})
+        gate.release()
+        asking.join(30)
+        seen, running = list(answers), service.counters.get("snapshot_running")
+    assert stats["snapshot_running"] == 1
+    assert [answer["ok"] for answer in seen] == [True] and running == 0
 
 
 def test_a_service_without_descriptors_says_so_and_goes_on(make: Make) -> None:
