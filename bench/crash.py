@@ -1,8 +1,11 @@
 """`python -m bench crash`: kill -9 at random moments while a workload runs, restart, the client goes on; nothing lost or doubled.
 
 Moments are drawn over the whole workload. A third of them waits, from its moment on, until a block is handed to the journal and not yet
-acknowledged, one in five until a child writes a snapshot: both are read from the counter page, which survives the kill, and what
-the page says AFTER the kill is what is counted.
+acknowledged (by the counter page), one in five until a child writes a snapshot (its temporary file is there).
+
+What is counted is what is proven. A killed service leaves its page and the temporary file of its child, which dies with it: both are
+read AFTER the kill. A killed broker leaves a service that goes on, and that has blocks in flight as soon as the broker is gone: there both
+are read right BEFORE the kill.
 """
 
 from __future__ import annotations
@@ -65,24 +68,42 @@ class Killer:
             self.error = error
 
     def _await(self, kind: str, done: threading.Event) -> None:
-        """Polls the page until what `kind` names goes on, for at most two seconds."""
-        deadline = time.monotonic() + 2
+        """Polls until what `kind` names goes on; a snapshot, of which there are fewer, for at most 20 seconds, a block for 2."""
+        deadline = time.monotonic() + (20 if kind == "snapshot" else 2)
         while kind != "any" and time.monotonic() < deadline and not done.is_set():
+            if kind == "snapshot":
+                if self._being_written():
+                    return
+                continue
             page = Counters.read(self.page)
-            if page["snapshot_running"] if kind == "snapshot" else page["handed"] > page["durable"]:
+            if page["handed"] > page["durable"]:
                 return
 
-    def _kill(self) -> None:
-        self.victim.kill()
+    def _being_written(self) -> bool:
+        """Whether a snapshot's temporary file is there: the service removes those of the dead when it starts."""
+        return any(name.startswith(".") and name.endswith(".tmp") for name in os.listdir(self.service.snapshots))
+
+    def _evidence(self) -> tuple[dict[str, int], bool]:
+        """(counter page, whether a snapshot is half written by it and by the directory)."""
         page = Counters.read(self.page)
+        return page, bool(page["snapshot_running"]) and self._being_written()
+
+    def _kill(self) -> None:
+        if self.victim is self.service:
+            self.victim.kill()
+            page, half_written = self._evidence()
+        else:
+            page, half_written = self._evidence()
+            self.victim.kill()
         self.kills += 1
         self.in_flight += page["handed"] > page["durable"]
-        self.in_snapshot += bool(page["snapshot_running"])
+        self.in_snapshot += half_written
         started = time.monotonic()
         self.victim.start()
         self.recoveries_s.append(round(time.monotonic() - started, 3))
+        child = "half written" if half_written else "running" if page["snapshot_running"] else "no"
         print(f"kill {self.kills} at sequence {page['applied']}: handed {page['handed']}, durable {page['durable']}, "
-              f"snapshot {'running' if page['snapshot_running'] else 'no'}; back after {self.recoveries_s[-1]} s",
+              f"snapshot {child}; back after {self.recoveries_s[-1]} s",
               file=sys.stderr)
 
 

@@ -48,6 +48,8 @@ class Config:
     snapshot_every_s: float = 0.0
     snapshots_kept: int = 3
     snapshot_at_shutdown: bool = True
+    # Seconds after which a child that is still writing a snapshot is taken for hung, and killed.
+    snapshot_timeout_s: float = 600.0
 
     # Recovery: seconds without progress after which it gives up; whether recorded state hashes on the way are compared.
     recovery_stall_s: float = 60.0
@@ -89,3 +91,5 @@ class Config:
             raise WrongUse(f"snapshot_every is 0 (never) or a number of events, not {self.snapshot_every}")
         if not 0 <= self.snapshot_every_s < float("inf"):
             raise WrongUse(f"snapshot_every_s is 0 (never) or a number of seconds, not {self.snapshot_every_s}")
+        if not self.snapshot_timeout_s > 0:
+            raise WrongUse(f"snapshot_timeout_s is more than 0 seconds, not {self.snapshot_timeout_s}")

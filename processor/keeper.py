@@ -11,6 +11,7 @@ from typing import Any
 from processor.app import App
 from processor.config import Config
 from processor.counters import Counters
+from processor.journal.url import parse_url
 from processor.logic.core import Core
 from processor.recovery.recover import Recovered
 from processor.ring.control import ControlQueue
@@ -36,7 +37,7 @@ class SnapshotKeeper:
     ) -> None:
         self._app, self._core, self._control, self._config = app, core, control, config
         self._counters, self._report, self._wakeup = counters, report, wakeup
-        self._journal_url = journal_url
+        self._journal_url, self._partition = journal_url, parse_url(journal_url).partition or 0
         self._journal_id = recovered.journal_id
         self._epoch = (recovered.log.epoch_offset, recovered.log.epoch_writer)
         self._taker = Taker(recovered.store)
@@ -44,7 +45,8 @@ class SnapshotKeeper:
         self._askers: dict[int, tuple[str | None, Say]] = {}
         self._number = 0
         self._running: int = 0                  # the number of the trigger whose child is writing
-        self._waiting_again: list[int] = []     # numbers of triggers that came while a child was writing
+        self._waiting_again: list[bytes] = []   # triggers that somebody waits for and that came while a child was writing
+        self._untaken: list[tuple[int, bytes]] = []     # control events that the queue had no room for
         self._last_number = 0                   # of the one asked for at the end
         self._last_done = False
         self._next_by_time = time.monotonic() + config.snapshot_every_s if config.snapshot_every_s else float("inf")
@@ -57,7 +59,7 @@ class SnapshotKeeper:
 
     def ask_snapshot(self) -> None:
         """Every N events: puts the trigger among the events; one that is pending already serves for both."""
-        self._control.put(CONTROL_SNAPSHOT, TRIGGER.pack(0, EVERY_EVENTS, 0))
+        self._put(CONTROL_SNAPSHOT, TRIGGER.pack(0, EVERY_EVENTS, 0))
 
     def on_snapshot(self, payload: bytes, position: int, last_block_offset: int, last_block_checksum: int) -> None:
         """The trigger has been applied: forks the child that writes the state as it is now."""
@@ -65,8 +67,8 @@ class SnapshotKeeper:
         keep, say = self._askers.get(number, (None, None))
         meta = SnapshotMeta(
             application=self._app.name, application_version=self._app.version, fingerprint=self._app.schema.fingerprint,
-            schema=self._app.schema.text, journal_id=self._journal_id, journal_url=self._journal_url, partition=0,
-            position=position, next_sequence=self._core.sequence + 1, epoch_offset=self._epoch[0],
+            schema=self._app.schema.text, journal_id=self._journal_id, journal_url=self._journal_url,
+            partition=self._partition, position=position, next_sequence=self._core.sequence + 1, epoch_offset=self._epoch[0],
             epoch_writer=self._epoch[1], last_block_offset=last_block_offset, last_block_checksum=last_block_checksum,
             timestamp=self._core.timestamp, created=time.time_ns(),
         )
@@ -76,9 +78,9 @@ class SnapshotKeeper:
                 self._running = number
                 pause_ns = int(self._taker.fork_seconds_max * 1e9)
                 self._counters.put("pause_ns_max", max(pause_ns, self._counters.get("pause_ns_max")))
-            elif say is not None or number == self._last_number:
-                # One is being written already: ask again when that one is done.
-                self._waiting_again.append(number)
+            elif number and (say is not None or number == self._last_number):
+                # One is being written already: asked again when that one is done. Nobody waits for those without a number.
+                self._waiting_again.append(payload)
         self._wakeup.set()
 
     def on_hash(self, payload: bytes) -> None:
@@ -89,7 +91,17 @@ class SnapshotKeeper:
         with self._lock:
             self._ended = self._taker.wait(self._config.drain_s) or self._taker.cancel()
 
+    def _put(self, kind: int, payload: bytes) -> None:
+        """Makes a control event pending, from either thread; one that finds no room is put again by `poll`."""
+        with self._lock:
+            if (kind, payload) not in self._untaken and (self._untaken or not self._control.put(kind, payload)):
+                self._untaken.append((kind, payload))
+
     # ---- the service's thread
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when a child is done and `poll` should be called."""
+        return self._taker.fileno()
 
     def ask(self, keep: str | None, say: Say) -> None:
         """A snapshot by command; `say` gets its summary, or what went wrong."""
@@ -109,7 +121,8 @@ class SnapshotKeeper:
             return False
         self._number += 1
         self._last_number = self._number
-        return bool(self._control.put(CONTROL_SNAPSHOT, TRIGGER.pack(self._number, AT_SHUTDOWN, 0)))
+        self._put(CONTROL_SNAPSHOT, TRIGGER.pack(self._number, AT_SHUTDOWN, 0))
+        return True
 
     def _nothing_new(self) -> bool:
         """Whether behind the last snapshot there is nothing but the event that records its hash."""
@@ -125,18 +138,25 @@ class SnapshotKeeper:
         if now >= self._next_by_time:
             self._next_by_time = now + self._config.snapshot_every_s
             if not self._nothing_new():
-                self._control.put(CONTROL_SNAPSHOT, TRIGGER.pack(0, EVERY_SECONDS, 0))
+                self._put(CONTROL_SNAPSHOT, TRIGGER.pack(0, EVERY_SECONDS, 0))
         with self._lock:
+            while self._untaken and self._control.put(*self._untaken[0]):
+                del self._untaken[0]
             result = self._take_ended() or self._taker.poll()
+            limit_s = self._config.snapshot_timeout_s
+            if result is None and self._taker.running_s > limit_s:
+                self._taker.kill(f"it was not written within {limit_s:g} s (snapshot_timeout_s), its process was killed; look "
+                                 "after the disk; those before it are untouched")
             number = self._running
+            again: list[bytes] = []
             if result is not None:
                 self._running = 0
                 self._counters.put("snapshot_running", 0)
+                again, self._waiting_again = self._waiting_again, []
         if result is not None:
             self._done(number, result)
-            again, self._waiting_again = self._waiting_again, []
-            for waiting in again:
-                self._control.put(CONTROL_SNAPSHOT, TRIGGER.pack(waiting, BY_COMMAND, 0))
+        for trigger in again:
+            self._put(CONTROL_SNAPSHOT, trigger)
 
     def _take_ended(self) -> SnapshotInfo | SnapshotFailure | None:
         ended, self._ended = self._ended, None
@@ -154,9 +174,7 @@ class SnapshotKeeper:
         self.last = result
         self._counters.put("snapshots", self._counters.get("snapshots") + 1)
         self._counters.put("snapshot_sequence", result.sequence)
-        self._control.put(
-            CONTROL_STATE_HASH, STATE_HASH.pack(result.sequence, result.state_hash, result.sessions_hash)
-        )
+        self._put(CONTROL_STATE_HASH, STATE_HASH.pack(result.sequence, result.state_hash, result.sessions_hash))
         if say is not None:
             say({"ok": True, **result.summary()})
 

@@ -172,6 +172,7 @@ class Service:
         with selectors.DefaultSelector() as selector:
             selector.register(self._wakeup, selectors.EVENT_READ, self._wakeup.clear)
             selector.register(self.gateway.admin_fd, selectors.EVENT_READ, lambda: self.desk.welcome(selector))
+            selector.register(self.keeper, selectors.EVENT_READ, self.keeper.poll)
             try:
                 self._keep_house(selector, tick, tick_s)
             except Exception as error:

@@ -236,3 +236,33 @@ def test_the_meta_of_a_file_is_what_was_given(store: SnapshotStore) -> None:
     store.write(given, Bank(), b"")
     info = store.files()[0].info
     assert isinstance(info, SnapshotInfo) and info.meta == given
+
+
+def test_a_snapshot_of_another_journal_is_not_replaced_by_one_of_the_same_sequence(store: SnapshotStore) -> None:
+    theirs = take(store, 5, journal_id=0xA)
+    before = theirs.path.read_bytes()
+    with pytest.raises(SnapshotError, match=r"journal 000000000000000a .*journal 000000000000000b .*--snapshots"):
+        take(store, 5, journal_id=0xB)
+    assert theirs.path.read_bytes() == before and os.listdir(store.directory) == [theirs.path.name]
+    take(store, 5, journal_id=0xB, keep="mine")
+    damage(theirs.path)
+    take(store, 5, journal_id=0xA)
+    assert [found.good for found in store.files()] == [True, True]
+
+
+def test_a_snapshot_that_another_journal_names_while_ours_is_being_written_stays(
+    store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fallocate, theirs = os.posix_fallocate, []
+
+    def overtaken(*arguments: int) -> None:
+        monkeypatch.setattr(os, "posix_fallocate", fallocate)
+        fallocate(*arguments)
+        theirs.append(take(SnapshotStore(store.directory), 5, journal_id=0xA, keep="same"))
+
+    monkeypatch.setattr(os, "posix_fallocate", overtaken)
+    monkeypatch.setattr(os, "getpid", iter([1, 2]).__next__)
+    with pytest.raises(SnapshotError, match="two services share this directory"):
+        take(store, 5, journal_id=0xB, keep="same")
+    assert os.listdir(store.directory) == [theirs[0].path.name]
+    assert store.files()[0].read().info.meta.journal_id == 0xA

@@ -93,21 +93,25 @@ def no_sessions() -> bytes:
 def test_a_child_writes_what_the_parent_would(taker: Taker) -> None:
     state = Bank({3: 1, 1: 2}, np.arange(1000))
     assert taker.start(meta(5), state, lambda: b"sessions", keep="mine")
-    descriptor, child = taker.fileno(), taker.child_pid
-    assert descriptor >= 0 and child and taker.busy
+    child = taker.child_pid
+    assert child and taker.busy
     result = taker.wait()
     assert isinstance(result, SnapshotInfo), result
     assert result.meta == meta(5) and result.kept == "mine"
-    assert result.fork_seconds > 0 and result.seconds >= result.fork_seconds
+    assert result.fork_seconds > 0
     snapshot = read_snapshot(result.path)
     assert bytes(snapshot.sessions) == b"sessions"
     assert (snapshot.info.state_hash, snapshot.info.sessions_hash) == (result.state_hash, result.sessions_hash)
     assert result.state_hash == state_hash(state) and result.bytes == result.path.stat().st_size
     assert list(snapshot.load_state(Bank).balances) == [3, 1]
-    assert not taker.busy and taker.fileno() == -1 and taker.poll() is None and taker.wait() is None
+    assert not taker.busy and not ready(taker) and taker.poll() is None and taker.wait() is None
     assert_gone(child)
     taken = taker.take_in_process(meta(5), state, b"sessions")
     assert taken.state_hash == result.state_hash and not taken.kept
+
+
+def ready(taker: Taker, timeout_s: float = 0) -> bool:
+    return bool(select.select([taker.fileno()], [], [], timeout_s)[0])
 
 
 def assert_gone(pid: int) -> None:
@@ -165,7 +169,8 @@ def test_a_child_killed_at_any_moment_leaves_a_usable_directory(
         result = taker.wait()
     assert isinstance(result, SnapshotFailure) and "was killed by SIGKILL" in result.error and result.sequence == 2
     assert_gone(child)
-    assert taker.store.open() == temporary
+    assert not temporary or not temporary[0].exists(), "what the killed child left stays"
+    assert taker.store.open() == []
     snapshot = taker.store.newest_good(7)
     assert snapshot is not None
     assert snapshot.info.sequence == (2 if moment == "sync_directory" else 1)
@@ -383,7 +388,7 @@ def test_a_fork_that_fails_is_told_like_any_other_failure(taker: Taker, monkeypa
     with monkeypatch.context() as patched:
         patched.setattr(snapshot_taker, "_fork", no_memory)
         assert taker.start(meta(2), Bank(), no_sessions)
-        assert taker.child_pid is None and select.select([taker.fileno()], [], [], 10)[0]
+        assert taker.busy and taker.child_pid is None and ready(taker)
         result = taker.poll()
     assert isinstance(result, SnapshotFailure) and "cannot fork: Cannot allocate memory" in result.error
     assert taker.start(meta(3), Bank(), no_sessions)

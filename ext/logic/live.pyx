@@ -19,10 +19,10 @@ from processor.ring.sequence cimport (
 cdef class LiveLogic:
     """Applies what is durable until `finish` was called and all of it is applied, or until the core stops.
 
-    `keeper` is asked between batches, with the GIL: `keeper.on_snapshot(place, trigger)` at a snapshot trigger, `keeper.on_hash(...)` at
-    a recorded state hash (it raises when ours is another), and `keeper.on_pause()` before the thread sleeps and at least every
-    `trigger_every` events, when that many were applied since the last trigger. `queries.on_read(marker)` is told of each read marker: all
-    that was asked before it was put may be answered from the state as it is then.
+    `keeper` is asked between batches, with the GIL: `keeper.on_snapshot(trigger, position, offset and checksum of the last block)` at a
+    snapshot trigger, `keeper.on_hash(hash)` at a recorded state hash, and `keeper.ask_snapshot()` when `trigger_every` events were applied
+    since the last trigger; triggers and recorded hashes do not count. `queries.on_read(marker)` is told of each read marker: all that was
+    asked before it was put may be answered from the state as it is then.
     """
     cdef Ring ring
     cdef Core core
@@ -34,7 +34,7 @@ cdef class LiveLogic:
     cdef uint64_t block_done      # slots of the current block that are applied
     cdef uint64_t finishing
     cdef uint64_t trigger_every
-    cdef uint64_t triggered       # sequence at which a trigger was asked for last
+    cdef uint64_t triggered       # sequence of the last trigger, plus the hashes recorded since: those are nothing new
     cdef readonly object error
 
     def __init__(self, Ring ring not None, Core core not None, Journaler journaler not None, keeper, *,
@@ -129,6 +129,8 @@ cdef class LiveLogic:
                 checksum = crc32c(0, <const char*>self.ring.slot(block.first), size)
                 self.keeper.on_snapshot(payload[:32], position, block.offset, checksum)
             elif self.core.stop == STOP_HASH:
+                # Else `trigger_every=1` made an idle service take snapshots for ever, each for the hash of the one before.
+                self.triggered += 1
                 self.keeper.on_hash(payload[:32])
             elif self.queries is not None:
                 self.queries.on_read(payload[:32])

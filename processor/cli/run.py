@@ -29,6 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="events between two snapshots; 0: only by command and at the end (default %(default)s)")
     parser.add_argument("--snapshot-every-s", type=float, default=Config.snapshot_every_s, metavar="S",
                         help="seconds between two snapshots, if anything happened; 0: not by time (default %(default)g)")
+    parser.add_argument("--snapshot-timeout-s", type=float, default=Config.snapshot_timeout_s, metavar="S",
+                        help="seconds after which a snapshot that is still being written is given up (default %(default)g)")
     parser.add_argument("--max-block-events", type=int, default=Config.max_block_events, metavar="N",
                         help="most events in a block; 1: one Kafka record an event (default %(default)s)")
     parser.add_argument("--max-block-bytes", type=int, default=Config.max_block_bytes, metavar="N",
@@ -54,6 +56,7 @@ def config_of(arguments: argparse.Namespace) -> Config:
         settings[key] = value
     return Config(
         wait=arguments.wait, snapshot_every=arguments.snapshot_every, snapshot_every_s=arguments.snapshot_every_s,
+        snapshot_timeout_s=arguments.snapshot_timeout_s,
         max_block_events=arguments.max_block_events, max_block_bytes=arguments.max_block_bytes, window=arguments.window,
         drain_s=arguments.drain_s, journal_settings=settings, allow_finite_retention=arguments.allow_finite_retention,
         affinity=parse_affinity(arguments.affinity),

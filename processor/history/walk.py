@@ -18,6 +18,7 @@ from processor.counters import Counters
 from processor.errors import CorruptJournal, JournalError, SnapshotError, WrongUse
 from processor.history.target import Target, time_text
 from processor.journal.base import Journal, checksum
+from processor.journal.url import parse_url
 from processor.layout import HEADER
 from processor.leadership.claim import SessionSettings
 from processor.logic.session_export import exported_settings
@@ -235,7 +236,7 @@ class Walk:
             schema=app.schema.text,
             journal_id=self.journal_id,
             journal_url=self.journal.url,
-            partition=0,
+            partition=parse_url(self.journal.url).partition or 0,
             position=snapshot_position(offset, next_offset, first_sequence, count, following),
             next_sequence=following,
             epoch_offset=epoch_offset,

@@ -85,7 +85,7 @@ def write_snapshot(
 
     `canonical_hash` is the state's hash, needed when its bytes are not the canonical form. `started_ns` (monotonic) is
     when taking it began. Raises SnapshotError naming the directory when it cannot be written: nothing is left behind
-    then, and what was there before stays.
+    then, and what was there before stays; as when a file of that name is another journal's.
     """
     started_ns = time.monotonic_ns() if started_ns is None else started_ns
     export = state if isinstance(state, Export) else Export([Bytes(state)], canonical=True)
@@ -96,6 +96,7 @@ def write_snapshot(
     lengths = {"state": len(export), **{name: len(data) for name, data in sections.items()}}
     header = pack_header(meta, lengths, export.canonical)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _refuse_to_replace(path, meta)
     try:
         with _Writer(temporary) as writer:
             writer.reserve(len(header) + sum(lengths.values()) + END.itemsize)
@@ -114,6 +115,7 @@ def write_snapshot(
             digest.update(end)
             writer.write(end + digest.digest() + bytes(4))
             writer.write(writer.checksum.to_bytes(4, "little"))
+            _refuse_to_replace(path, meta)      # writing takes a while
             writer.finish(path)
     except OSError as error:
         raise SnapshotError(
@@ -122,6 +124,20 @@ def write_snapshot(
         ) from error
     seconds = (time.monotonic_ns() - started_ns) / 1e9
     return SnapshotInfo(path, meta, hashed, sessions_hash(sessions), writer.bytes, seconds, keep)
+
+
+def _refuse_to_replace(path: Path, meta: SnapshotMeta) -> None:
+    """Raises SnapshotError when a snapshot of another journal has this name; a damaged file may be replaced."""
+    try:
+        there = read_info(path).meta
+    except SnapshotError:
+        return      # nothing there that anybody could use
+    if there.journal_id != meta.journal_id:
+        raise SnapshotError(
+            f"{path}: is there already, as a snapshot of journal {there.journal_id:016x} ({there.journal_url}), and is not "
+            f"replaced by one of journal {meta.journal_id:016x} ({meta.journal_url}): two services share this directory; give "
+            "each its own with --snapshots"
+        )
 
 
 class _Writer:

@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from processor.errors import ProcessorError
+from processor.errors import ProcessorError, SnapshotError
 from processor.snapshot.layout import SnapshotInfo, SnapshotMeta
 from processor.snapshot.store import SnapshotStore
+from processor.wakeup import Wakeup
 
 PR_SET_PDEATHSIG = 1
 ERROR_CHARACTERS = 3000  # a line shorter than PIPE_BUF is written whole
@@ -46,13 +47,14 @@ class SnapshotFailure:
 
 @dataclass
 class _Running:
-    pid: int  # 0: the fork itself failed
+    pid: int
     read_fd: int
     started: float
     fork_seconds: float
     meta: SnapshotMeta
     keep: str | None
     line: bytes = b""
+    killed: str = ""  # why we killed it
 
 
 class Taker:
@@ -67,19 +69,29 @@ class Taker:
         self.skipped = 0  # triggers that came while one was being taken
         self.fork_seconds_max = 0.0
         self._running: _Running | None = None
+        self._failed: SnapshotFailure | None = None  # one that never became a child
+        self._told = Wakeup()
+        # Of one descriptor for all children: whoever waits registers it once, while their pipes come and go.
+        self._ready = select.epoll()
+        self._ready.register(self._told, select.EPOLLIN)
 
     @property
     def busy(self) -> bool:
-        return self._running is not None
+        return self._running is not None or self._failed is not None
+
+    @property
+    def running_s(self) -> float:
+        """Seconds since the one being taken was begun; 0.0 when none is."""
+        return time.perf_counter() - self._running.started if self._running else 0.0
 
     @property
     def child_pid(self) -> int | None:
         """The process that is writing at the moment."""
-        return self._running.pid or None if self._running else None
+        return self._running.pid if self._running else None
 
     def fileno(self) -> int:
-        """A descriptor that is readable when poll() has something to say; -1 when none is being taken."""
-        return self._running.read_fd if self._running else -1
+        """A descriptor, always the same, that is readable when poll() has something to say."""
+        return self._ready.fileno()
 
     def start(
         self,
@@ -95,33 +107,49 @@ class Taker:
 
         `export_sessions` is called in the child. A fork that fails is told by poll, as every other failure.
         """
-        if self._running is not None:
+        if self.busy:
             self.skipped += 1
             return False
-        read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        parent = os.getpid()
         started = time.perf_counter()
+        try:
+            read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            self._fail(meta, started, f"cannot make a pipe: {error.strerror}: raise the limit of open files (ulimit -n)")
+            return True
+        parent = os.getpid()
         # A signal that became an exception in the child before it has its own handlers would make it a second service.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         pid = 0
         try:
+            self._ready.register(read_fd, select.EPOLLIN)
             pid = _fork()
             if pid == 0:
                 write = functools.partial(self.store.write, timers=timers, quarantine=quarantine, keep=keep)
                 _in_child(lambda: write(meta, state, export_sessions()), parent, write_fd)
         except OSError as error:
+            os.close(read_fd)
             reason = f"cannot fork: {error.strerror}: there is no memory or room for another process; close others"
-            _report(write_fd, {"ok": False, "error": f"{reason}; the snapshots taken before stay in use"})
+            self._fail(meta, started, reason)
+            return True
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            os.close(write_fd)
         fork_seconds = time.perf_counter() - started
-        os.close(write_fd)
         self.fork_seconds_max = max(self.fork_seconds_max, fork_seconds)
         self._running = _Running(pid, read_fd, started, fork_seconds, meta, keep)
         return True
 
+    def _fail(self, meta: SnapshotMeta, started: float, reason: str) -> None:
+        error = f"{reason}; the snapshots taken before stay in use"
+        self._failed = SnapshotFailure(meta.sequence, error, time.perf_counter() - started)
+        self._told.set()
+
     def poll(self) -> SnapshotInfo | SnapshotFailure | None:
         """What became of the one being taken; None: still running, or none is. Never waits. Reaps the child."""
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            self._told.clear()
+            return failed
         running = self._running
         if running is None:
             return None
@@ -134,26 +162,26 @@ class Taker:
     def wait(self, timeout_s: float | None = None) -> SnapshotInfo | SnapshotFailure | None:
         """As poll, but waits for the child (at most timeout_s)."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while self._running is not None:
-            left_ms = None if deadline is None else max(0, deadline - time.monotonic()) * 1000
-            waiter = select.poll()
-            waiter.register(self._running.read_fd, select.POLLIN)
-            if not waiter.poll(left_ms):
+        while self.busy:
+            left_s = None if deadline is None else max(0, deadline - time.monotonic())
+            if not self._ready.poll(left_s):
                 return None
             result = self.poll()
             if result is not None:
                 return result
         return None
 
+    def kill(self, reason: str) -> None:
+        """Kills the child, if one is running; poll tells its end, with this reason."""
+        if self._running is not None:
+            self._running.killed = reason
+            with contextlib.suppress(ProcessLookupError):  # ended by itself, and reaped by the kernel
+                os.kill(self._running.pid, signal.SIGKILL)
+
     def cancel(self) -> SnapshotInfo | SnapshotFailure | None:
         """Kills the child, if one is running, and returns what became of its snapshot; what it left is removed."""
-        if self._running is None:
-            return None
-        if self._running.pid:
-            os.kill(self._running.pid, signal.SIGKILL)
-        result = self.wait()
-        self.store.open()
-        return result
+        self.kill("it was given up before it was written; those before it are untouched")
+        return self.wait()
 
     def take_in_process(
         self,
@@ -170,19 +198,20 @@ class Taker:
 
     def _ended(self, running: _Running) -> SnapshotInfo | SnapshotFailure:
         self._running = None
+        self._ready.unregister(running.read_fd)
         os.close(running.read_fd)
         status = 0
-        if running.pid:
-            with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored the kernel has reaped it
-                status = os.waitpid(running.pid, 0)[1]
-        seconds = time.perf_counter() - running.started
+        with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored the kernel has reaped it
+            status = os.waitpid(running.pid, 0)[1]
         try:
             said = json.loads(running.line)
         except ValueError:
             code = os.waitstatus_to_exitcode(status)
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-            error = f"{self.store.directory}: the process that wrote the snapshot {how}; those before it are untouched"
-            return SnapshotFailure(running.meta.sequence, error, seconds)
+            error = f"the process that wrote the snapshot {how}; those before it are untouched"
+            return self._swept(running, f"{self.store.directory}: {running.killed or error}")
+        # When it was written, and not when we came to look: the clock is one for all processes.
+        seconds = said["ended"] - running.started
         if not said["ok"]:
             return SnapshotFailure(running.meta.sequence, said["error"], seconds)
         return SnapshotInfo(
@@ -195,6 +224,14 @@ class Taker:
             kept=running.keep,
             fork_seconds=running.fork_seconds,
         )
+
+    def _swept(self, running: _Running, error: str) -> SnapshotFailure:
+        """The failure of a child that was killed, what it left removed: killed one after the other, they fill the disk."""
+        try:
+            self.store.open()
+        except SnapshotError as trouble:
+            error = f"{error}; what it left cannot be removed: {trouble}"
+        return SnapshotFailure(running.meta.sequence, error, time.perf_counter() - running.started)
 
 
 def _fork() -> int:
@@ -257,4 +294,4 @@ def _close_all_but(write_fd: int) -> None:
 def _report(write_fd: int, said: dict[str, Any]) -> None:
     if "error" in said:
         said["error"] = said["error"][:ERROR_CHARACTERS]
-    os.write(write_fd, json.dumps(said).encode() + b"\n")
+    os.write(write_fd, json.dumps({**said, "ended": time.perf_counter()}).encode() + b"\n")
