@@ -10,6 +10,8 @@ import types
 
 import pytest
 
+from processor.config import Config
+from processor.errors import WrongUse
 from processor.snapshot import file as snapshot_file
 from processor.snapshot import taker as snapshot_taker
 from processor.snapshot.file import read_snapshot
@@ -73,3 +75,8 @@ def test_a_child_that_hangs_can_be_killed_with_a_reason_and_leaves_nothing(
         result = taker.wait()
     assert isinstance(result, SnapshotFailure) and result.error.endswith(": it hung")
     assert os.listdir(taker.store.directory) == []
+
+
+def test_a_time_limit_of_nothing_is_refused() -> None:
+    with pytest.raises(WrongUse, match="snapshot_timeout_s is more than 0 seconds, not 0"):
+        Config(snapshot_timeout_s=0)
