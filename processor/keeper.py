@@ -107,7 +107,7 @@ class SnapshotKeeper:
         """A snapshot by command; `say` gets its summary, or what went wrong."""
         if keep is not None and NAME.fullmatch(f"kept-{keep}-{0:020}.snap") is None:
             rule = "letters, digits, _ . - and no more than 64"
-            say({"ok": False, "wrong_use": True, "error": f"{keep!r} cannot be a snapshot's name: {rule}"})
+            say({"ok": False, "error": f"{keep!r} cannot be a snapshot's name: {rule}", "wrong_use": True})
             return
         self._number += 1
         self._askers[self._number] = (keep, say)

@@ -89,7 +89,7 @@ def check_flow(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace) -> int:
     check_flow(arguments)
     if arguments.end_with_parent:
-        end_with_parent(signal.SIGKILL)      # its service is gone with it: there is nothing to drain or to tell
+        end_with_parent(signal.SIGTERM)
     with Client(arguments.to, app, reconnect_s=RECONNECT_S, connect_s=CONNECT_S) as client, stop_asked() as stop:
         flow = OrderFlow(arguments.seed, SYMBOLS, first_id=(client.session << IDS_A_SESSION_BITS) + 1)
         with Ahead(lambda: flow.take(BLOCK)) as supply, LastSnapshot(arguments.to) as snapshot:

@@ -14,14 +14,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROCESSOR = (sys.executable, "-m", "processor")
 LONG_S = 60.0
-BUFFERED = {"PYTHONUNBUFFERED": ""}     # as users have it: what is not flushed is not seen
+# As users have it: what is not flushed is not seen; and no make of theirs is a part of the one that may run these tests.
+OUTSIDE = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")} | {
+    "PYTHONUNBUFFERED": ""
+}
 
 
 def processor(*words: object, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Runs it to its end."""
     return subprocess.run(
         [*PROCESSOR, *map(str, words)], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=LONG_S,
-        check=False, cwd=ROOT, env={**os.environ, **BUFFERED, **(environment or {})},
+        check=False, cwd=ROOT, env={**OUTSIDE, **(environment or {})},
     )  # fmt: skip
 
 
@@ -37,7 +40,7 @@ class Command:
         self._ended = False
         self.process = subprocess.Popen(
             [*command, *map(str, words)], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, start_new_session=True, env={**os.environ, **BUFFERED},
+            stderr=subprocess.STDOUT, text=True, start_new_session=True, env=OUTSIDE,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -12,7 +12,7 @@ import pytest
 
 from processor.cli import main as command
 from processor.errors import ProcessorError, WrongUse
-from tests.cli.commands import BUFFERED, LONG_S, PROCESSOR, ROOT, processor
+from tests.cli.commands import LONG_S, OUTSIDE, PROCESSOR, ROOT, processor
 
 
 def test_help_lists_every_command_and_the_exit_codes() -> None:
@@ -51,7 +51,7 @@ def test_output_that_nobody_reads_is_no_error(words: tuple[str, ...]) -> None:
     try:
         done = subprocess.run(
             [*PROCESSOR, *words], stdout=writing, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=LONG_S,
-            check=False, env={**os.environ, **BUFFERED},
+            check=False, env=OUTSIDE,
         )  # fmt: skip
     finally:
         os.close(writing)

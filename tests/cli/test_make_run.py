@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import LONG_S, PROCESSOR, ROOT, Command, child_of, gone
+from tests.cli.commands import LONG_S, OUTSIDE, PROCESSOR, ROOT, Command, child_of, gone
 from tests.cli.test_demo import newest_snapshot
 
 
@@ -124,7 +124,8 @@ def terminal(command: list[str], cwd: Path = ROOT) -> Iterator[tuple[subprocess.
     master, slave = pty.openpty()
     take = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
     process = subprocess.Popen(
-        [sys.executable, "-c", take, *command], stdin=slave, stdout=slave, stderr=slave, cwd=cwd, start_new_session=True
+        [sys.executable, "-c", take, *command], stdin=slave, stdout=slave, stderr=slave, cwd=cwd, start_new_session=True,
+        env=OUTSIDE,
     )
     os.close(slave)
     try:
