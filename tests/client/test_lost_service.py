@@ -13,6 +13,7 @@ from bench.service_process import ServiceProcess
 from examples.bank import Balance, Deposit, Transfer
 from examples.bank import app as bank
 from processor.client import Client
+from processor.counters import Counters
 from processor.errors import ClientError, ClientTimeout
 from tests.gateway.rig import serving, socket_directory, until
 
@@ -37,12 +38,13 @@ def test_a_client_goes_on_by_itself_when_the_service_is_killed_and_restarted_and
     moments, count = (2_000, 9_000, 16_000), 24_000
     with fresh("embedded") as store, embedded_bank(store.directory, store.url, "--window", "512") as service:
         service.start()
+        page = str(service.snapshots / "counters")
         with Client(service.listen, bank, timeout_s=60, reconnect_s=60) as client:
 
             def kill() -> None:
                 """Three times in the midst of what is in flight: the client sends on without a pause."""
                 for moment in moments:
-                    until(lambda moment=moment: client._wire.answered >= moment, 60)
+                    until(lambda moment=moment: Counters.read(page)["applied"] >= moment, 60)
                     service.kill()
                     service.start()
 
