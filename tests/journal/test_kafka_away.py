@@ -53,11 +53,12 @@ def test_blocks_in_flight_while_the_broker_dies_get_into_the_log_once_and_in_ord
                 sent += 1
 
         while len(told) < 100:
-            send(len(blocks))
+            send(110)
             told += poll(journal, timeout_ms=100)
         send(len(blocks))
         alive.kill()                                    # with as many in flight as it takes
         told += poll(journal)
+        send(len(blocks))                               # and some more, should all of those have been acknowledged before
         wait_until(lambda: told.extend(poll(journal, timeout_ms=20)) or journal.away)
         send(len(blocks))
         assert sent == len(told) + 16
