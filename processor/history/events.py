@@ -24,6 +24,10 @@ REPLY_DONE = 0xFF01
 REPLY_REJECTED = 0xFF02
 
 
+def _shown(name: str, fields: dict[str, Any]) -> str:
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in fields.items())})"
+
+
 @dataclass(frozen=True)
 class PastEvent:
     """An event of the journal: its header, its type's name, its fields. Control events have those of layout.pxd."""
@@ -36,7 +40,7 @@ class PastEvent:
     fields: dict[str, Any]
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in self.fields.items())})"
+        return _shown(self.name, self.fields)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -63,7 +67,7 @@ class PastOutput:
     fields: dict[str, Any]
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in self.fields.items())})"
+        return _shown(self.name, self.fields)
 
     def as_json(self) -> dict[str, Any]:
         return {
